@@ -1,0 +1,1 @@
+"""From stored measurements to one decision with its reasons."""

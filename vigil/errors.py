@@ -1,0 +1,71 @@
+"""Every error that vigil raises on purpose: one root, few flat subclasses that carry the identifiers.
+
+A message says what was expected, what came, and what to do next. The library raises; command line, pages and flows
+translate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class VigilError(Exception):
+    """Root of all errors raised on purpose by vigil."""
+
+
+class SpecError(VigilError):
+    """A specification file is wrong. ``file``, ``line`` (1-based, None when unknown) and ``key`` say where."""
+
+    def __init__(self, message: str, *, file: str, line: int | None = None, key: str | None = None) -> None:
+        where = file if line is None else f"{file}:{line}"
+        super().__init__(f"{where}: {f'`{key}`: ' if key else ''}{message}")
+        self.file, self.line, self.key = file, line, key
+
+
+class ProjectNotFound(VigilError):
+    """No vigil.yaml was found where the project was looked for."""
+
+
+class ModelNotFound(VigilError):
+    """No model of this name is specified in the project."""
+
+    def __init__(self, model: str, known: Sequence[str]) -> None:
+        names = ", ".join(known) if known else "none yet: add models/NAME.yaml"
+        super().__init__(f"no model {model!r} in this project; the models are: {names}")
+        self.model, self.known = model, tuple(known)
+
+
+class SourceError(VigilError):
+    """Data cannot be read as the specification says: a file or column is missing, unreadable or of another type."""
+
+    def __init__(self, message: str, *, source: str, column: str | None = None) -> None:
+        super().__init__(f"{source}: {f'column `{column}`: ' if column else ''}{message}")
+        self.source, self.column = source, column
+
+
+class NotEnoughData(VigilError):
+    """An operation that cannot be done with so few rows was asked for (measuring never raises this: it has a verdict)."""
+
+
+class CheckCrashed(VigilError):
+    """A data-quality check could not be computed. That is a defect of the check or the engine, not of the data."""
+
+
+class RegistryError(VigilError):
+    """The model registry cannot be reached or does not hold what was asked for."""
+
+
+class TrainingFailed(VigilError):
+    """The trainer raised, returned something that cannot score, or measured NaN."""
+
+
+class StoreError(VigilError):
+    """The monitoring database cannot be used as it is."""
+
+
+class Conflict(VigilError):
+    """Somebody else was first: the row that this write expected has moved on. Read again, then decide again."""
+
+
+class NotAllowed(VigilError):
+    """The operation is not allowed in the state that things are in, or to the person who asked."""

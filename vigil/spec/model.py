@@ -1,0 +1,344 @@
+"""What a person writes about one model: ``models/NAME.yaml`` as frozen objects. Every default says where it comes from.
+
+Differs from :mod:`vigil.spec.project`, which describes the installation that all models share.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from vigil.window import Window, as_utc, windows_between
+
+
+class SpecModel(BaseModel):
+    """Base of all parts of a specification: frozen, and an unknown key is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Task(StrEnum):
+    """What kind of thing the model predicts."""
+
+    BINARY = "binary"
+    REGRESSION = "regression"
+
+
+class FeatureType(StrEnum):
+    """How a feature is profiled and compared."""
+
+    NUMERIC = "numeric"
+    CATEGORICAL = "categorical"
+
+
+class DriftMethod(StrEnum):
+    """The statistic that compares a feature's current profile with its reference profile."""
+
+    PSI = "psi"
+    JENSEN_SHANNON = "jensen_shannon"
+    KS = "ks"
+    WASSERSTEIN = "wasserstein"
+    CHI_SQUARE = "chi_square"
+
+
+class Metric(StrEnum):
+    """A performance metric that labels are scored with."""
+
+    ROC_AUC = "roc_auc"
+    LOG_LOSS = "log_loss"
+    BRIER = "brier"
+    ACCURACY = "accuracy"
+    MAE = "mae"
+    RMSE = "rmse"
+
+    @property
+    def larger_is_better(self) -> bool:
+        return self in (Metric.ROC_AUC, Metric.ACCURACY)
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        return (Task.REGRESSION,) if self in (Metric.MAE, Metric.RMSE) else (Task.BINARY,)
+
+
+class Severity(StrEnum):
+    """How much a failed expectation matters: ``critical`` stops the window (data at fault), ``warning`` is shown."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+class Source(SpecModel):
+    """Where the model's rows lie: Parquet files or globs, relative to the project's folder."""
+
+    predictions: str
+    labels: str
+    reference: str | None = None  # labelled rows of the same columns, which the first version was trained on
+
+
+class Columns(SpecModel):
+    """The names that the model's log uses for what vigil needs to know. Defaults are vigil's own names."""
+
+    id: str = "prediction_id"
+    time: str = "event_time"
+    version: str = "model_version"
+    score: str = "score"  # binary: probability of the positive class; regression: the predicted value
+    latency_ms: str | None = "latency_ms"
+    error: str | None = "error"  # null where the prediction succeeded
+    label: str = "label"
+    label_time: str = "observed_at"
+    inclusion_probability: str | None = "inclusion_probability"
+
+
+class Feature(SpecModel):
+    """One feature of the model. Written short as ``name: numeric`` where the defaults do."""
+
+    type: FeatureType
+    method: DriftMethod | None = None  # None: the drift section's method for the type
+    threshold: Annotated[float, Field(gt=0)] | None = None  # None: the drift section's threshold for the method
+    tolerated_null_share: Annotated[float, Field(ge=0, le=1)] | None = None  # None: the quality section's
+    tolerated_unseen_share: Annotated[float, Field(ge=0, le=1)] | None = None  # None: the quality section's
+    minimum: float | None = None  # physical limits, checked as data quality
+    maximum: float | None = None
+
+    @model_validator(mode="after")
+    def _limits_are_for_numbers(self) -> Feature:
+        if self.type is FeatureType.CATEGORICAL and (self.minimum is not None or self.maximum is not None):
+            raise ValueError("minimum and maximum are for numeric features; expected type: numeric")
+        if self.minimum is not None and self.maximum is not None and self.minimum > self.maximum:
+            raise ValueError(f"minimum {self.minimum} is above maximum {self.maximum}")
+        if self.type is FeatureType.NUMERIC and self.method is DriftMethod.CHI_SQUARE:
+            raise ValueError("chi_square compares categories; for a numeric feature use psi, jensen_shannon, ks or wasserstein")
+        if self.type is FeatureType.CATEGORICAL and self.method in (DriftMethod.KS, DriftMethod.WASSERSTEIN):
+            raise ValueError(f"{self.method} needs an order; for a categorical feature use psi, jensen_shannon or chi_square")
+        return self
+
+
+def _expand_feature(value: Any) -> Any:
+    return {"type": value} if isinstance(value, str) else value
+
+
+def _to_utc(value: Any) -> Any:
+    return as_utc(value) if isinstance(value, date) else value
+
+
+Moment = Annotated[datetime, AfterValidator(as_utc)]
+
+
+class WindowSpec(SpecModel):
+    """The grid of windows: ``days`` long, one of them starting at ``anchor`` (default a Monday, so 7 days are ISO weeks)."""
+
+    days: Annotated[int, Field(ge=1, le=366)] = 1
+    anchor: Annotated[Moment, BeforeValidator(_to_utc)] = datetime(1970, 1, 5, tzinfo=UTC)
+
+    @property
+    def length(self) -> timedelta:
+        return timedelta(days=self.days)
+
+    def containing(self, moment: datetime) -> Window:
+        return Window.containing(moment, self.length, self.anchor)
+
+    def between(self, start: datetime, end: datetime) -> tuple[Window, ...]:
+        return windows_between(start, end, self.length, self.anchor)
+
+
+class Expectation(SpecModel):
+    """Any expectation of Great Expectations' vocabulary, as written in its documentation."""
+
+    expectation: Annotated[str, Field(pattern=r"^expect_[a-z_]+$")]
+    arguments: dict[str, Any] = {}
+    severity: Severity = Severity.CRITICAL
+    because: str = ""  # shown to people when it fails
+
+
+class Quality(SpecModel):
+    """Data quality: what the generated suite checks of every window before anything else."""
+
+    minimum_rows: Annotated[int, Field(ge=1)] = 1
+    tolerated_null_share: Annotated[float, Field(ge=0, le=1)] = 0.02  # convention: 2 % bad rows
+    tolerated_unseen_share: Annotated[float, Field(ge=0, le=1)] = 0.02  # convention: 2 % bad rows
+    expectations: tuple[Expectation, ...] = ()
+
+
+class Drift(SpecModel):
+    """Drift: how features are compared with the reference and when the window counts as drifted.
+
+    A feature breaches where its statistic is over the threshold AND its test rejects at ``false_discovery_rate``
+    (Benjamini-Hochberg over all features of the window).
+    """
+
+    numeric: DriftMethod = DriftMethod.PSI
+    categorical: DriftMethod = DriftMethod.PSI
+    psi: Annotated[float, Field(gt=0)] = 0.2  # Siddiqi 2006, Credit Risk Scorecards: above 0.2-0.25 a major shift
+    jensen_shannon: Annotated[float, Field(gt=0)] = 0.1  # convention (NannyML, Evidently)
+    ks: Annotated[float, Field(gt=0)] = 0.1  # convention
+    wasserstein: Annotated[float, Field(gt=0)] = 0.1  # in reference standard deviations; convention (Evidently)
+    chi_square: Annotated[float, Field(gt=0)] = 0.1  # Cramer's V: Cohen 1988, a small effect
+    false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01
+    share: Annotated[float, Field(gt=0, le=1)] = 0.3  # importance-weighted share of drifted features that makes a window drift; convention
+    minimum_rows: Annotated[int, Field(ge=1)] = 200  # below it PSI's own noise nears the threshold (Yurdakul 2018: (B-1)(1/n+1/m))
+
+    def method_of(self, feature: Feature) -> DriftMethod:
+        if feature.method is not None:
+            return feature.method
+        return self.numeric if feature.type is FeatureType.NUMERIC else self.categorical
+
+    def threshold_of(self, feature: Feature) -> float:
+        if feature.threshold is not None:
+            return feature.threshold
+        return float(getattr(self, self.method_of(feature).value))
+
+    @model_validator(mode="after")
+    def _methods_fit_types(self) -> Drift:
+        Feature(type=FeatureType.NUMERIC, method=self.numeric)
+        Feature(type=FeatureType.CATEGORICAL, method=self.categorical)
+        return self
+
+
+class Labels(SpecModel):
+    """Ground truth: how late it comes and how much of it a window needs."""
+
+    delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
+    minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
+
+
+class Performance(SpecModel):
+    """Performance: the metric, and the loss against the version's own baseline that is tolerated."""
+
+    metric: Metric
+    tolerated_loss: Annotated[float, Field(gt=0)]  # in the metric's unit, against the baseline measured at registration
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+
+
+class Health(SpecModel):
+    """System health, from the log itself. None switches a limit off."""
+
+    latency_p95_ms: Annotated[float, Field(gt=0)] | None = 200.0  # convention, a starting point
+    error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.005  # convention, a starting point
+
+
+class Sustained(SpecModel):
+    """``k`` of the last ``n`` windows."""
+
+    k: Annotated[int, Field(ge=1)]
+    n: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _k_fits_n(self) -> Sustained:
+        if self.k > self.n:
+            raise ValueError(f"k of n windows needs k <= n, got {self.k} of {self.n}")
+        return self
+
+
+class Anomaly(SpecModel):
+    """A declared holiday or one-off event, ``[start, end)``: it is neither acted on nor trained on."""
+
+    name: str
+    start: Annotated[Moment, BeforeValidator(_to_utc)]
+    end: Annotated[Moment, BeforeValidator(_to_utc)]
+
+    @model_validator(mode="after")
+    def _ends_after_start(self) -> Anomaly:
+        if self.end <= self.start:
+            raise ValueError("an anomaly ends after it starts")
+        return self
+
+
+class Policy(SpecModel):
+    """When a finding becomes an action."""
+
+    drift: Sustained = Sustained(k=3, n=3)
+    performance: Sustained = Sustained(k=2, n=3)
+    retrain_on_drift_alone: bool = True
+    cool_down_windows: Annotated[int, Field(ge=0)] = 4  # windows after a retraining decision before the next
+    anomalies: tuple[Anomaly, ...] = ()
+
+
+class Training(SpecModel):
+    """How a challenger is made."""
+
+    trainer: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # module:function in the project's folder or installed
+    windows: Annotated[int, Field(ge=1)] = 12  # the most recent fit windows; more are not looked back for
+    include_reference: bool = True  # pool them with source.reference
+    minimum_rows: Annotated[int, Field(ge=10)] = 500
+    holdout_windows: Annotated[int, Field(ge=1)] = 2  # kept from training, for the comparison
+    params: dict[str, Any] = {}  # passed to the trainer as they are
+    requirements: tuple[str, ...] = ()  # pip requirements logged with the version; empty: scikit-learn's installed version
+    seed: int = 0
+
+
+class Comparison(SpecModel):
+    """How champion and challenger are compared, on the same labelled rows."""
+
+    metric: Metric | None = None  # None: the performance metric
+    confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95  # of the paired bootstrap interval
+    resamples: Annotated[int, Field(ge=200)] = 1000
+    minimum_rows: Annotated[int, Field(ge=20)] = 200
+    promotion: Literal["approve", "automatic"] = "approve"
+
+
+class Reports(SpecModel):
+    """Evidently's reports for people."""
+
+    when: Literal["breach", "always", "never"] = "breach"
+    sample_rows: Annotated[int, Field(ge=100, le=200_000)] = 20_000  # a side
+
+
+class ModelSpec(SpecModel):
+    """One monitored model. Its identity is :attr:`hash`; two files that say the same have the same hash."""
+
+    model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    owner: str
+    description: str = ""
+    task: Task
+    source: Source
+    columns: Columns = Columns()
+    features: Annotated[dict[str, Annotated[Feature, BeforeValidator(_expand_feature)]], Field(min_length=1)]
+    segments: tuple[str, ...] = ()
+    window: WindowSpec = WindowSpec()
+    quality: Quality = Quality()
+    drift: Drift = Drift()
+    labels: Labels = Labels()
+    performance: Performance
+    health: Health = Health()
+    policy: Policy = Policy()
+    training: Training
+    comparison: Comparison = Comparison()
+    reports: Reports = Reports()
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> ModelSpec:
+        for where, metric in (("performance", self.performance.metric), ("comparison", self.comparison.metric)):
+            if metric is not None and self.task not in metric.tasks:
+                names = ", ".join(m.value for m in Metric if self.task in m.tasks)
+                raise ValueError(f"{where}.metric {metric} is not for task {self.task}; expected one of {names}")
+        for segment in self.segments:
+            if segment not in self.features or self.features[segment].type is not FeatureType.CATEGORICAL:
+                names = ", ".join(n for n, f in self.features.items() if f.type is FeatureType.CATEGORICAL) or "none"
+                raise ValueError(f"segments: {segment!r} is not a categorical feature; those are: {names}")
+        reserved = {v for v in self.columns.model_dump().values() if v is not None} & set(self.features)
+        if reserved:
+            raise ValueError(f"features: {', '.join(sorted(reserved))} is already the name of a log column (see columns)")
+        if self.training.include_reference and self.source.reference is None:
+            raise ValueError("training.include_reference needs source.reference; give it, or set include_reference: false")
+        return self
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the canonical JSON of everything specified, defaults included."""
+        return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+    def canonical_json(self) -> str:
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+    @property
+    def compared_on(self) -> Metric:
+        return self.comparison.metric or self.performance.metric
+
+    def as_of(self, window: Window) -> datetime:
+        """When a window is due to be measured: its end plus the label delay."""
+        return window.end + timedelta(days=self.labels.delay_days)

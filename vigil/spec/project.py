@@ -1,0 +1,43 @@
+"""What a person writes about the installation: ``vigil.yaml``, as frozen objects. Every path is relative to its folder."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from vigil.spec.model import SpecModel
+
+
+class StoreSpec(SpecModel):
+    """The monitoring database: any SQLAlchemy URL. A relative SQLite path lies in the project's folder."""
+
+    url: str = "sqlite:///state/vigil.db"
+
+
+class PrefectSpec(SpecModel):
+    """The orchestrator. Without ``api_url`` vigil runs a server of its own on ``port`` (``vigil up``) or an ephemeral one."""
+
+    api_url: str | None = None
+    home: str = "state/prefect"
+    port: Annotated[int, Field(ge=1, le=65535)] = 4200
+    schedule: str = "0 6 * * *"  # cron, UTC: when the fleet is monitored
+
+
+class MlflowSpec(SpecModel):
+    """The registry. A relative SQLite path lies in the project's folder; a server is given by its http(s) URL."""
+
+    tracking_uri: str = "sqlite:///state/mlflow.db"
+    artifacts: str = "state/mlflow-artifacts"
+    port: Annotated[int, Field(ge=1, le=65535)] = 5000
+    timeout_seconds: Annotated[int, Field(ge=1)] = 20
+
+
+class ProjectSpec(SpecModel):
+    """One installation of vigil: where its state lies. Models stand in ``models/*.yaml`` beside it."""
+
+    project: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] = "vigil"
+    store: StoreSpec = StoreSpec()
+    prefect: PrefectSpec = PrefectSpec()
+    mlflow: MlflowSpec = MlflowSpec()
+    reports: str = "state/reports"

@@ -1,0 +1,157 @@
+"""What the monitoring database promises, whichever engine it runs on.
+
+Guarantees that hold for every method:
+
+- A write is one transaction: a process killed at any point leaves it done or not begun.
+- A write is idempotent on its natural key: the same write again changes nothing and returns ``False``.
+- A write with the same key but other content raises :class:`~vigil.errors.Conflict`; nothing is overwritten silently.
+- Times go in and come out as timezone-aware UTC. Floats come back bit for bit.
+- Lists come back in a stated order. What is not there is ``None`` or an empty tuple, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from vigil.decision.types import Decision
+from vigil.measurement import Measurement
+from vigil.store.records import (
+    Champion,
+    Evaluation,
+    Promotion,
+    PromotionKind,
+    Retraining,
+    RetrainingState,
+    Version,
+)
+from vigil.window import Window
+
+
+class Store(Protocol):
+    """The monitoring database. ``vigil.store.sql.SqlStore`` is the implementation."""
+
+    # specifications -------------------------------------------------------------------------------------------------
+    def save_spec(self, model: str, spec_hash: str, body: str) -> bool:
+        """Keep a specification's canonical JSON under its hash, so that every decision can be replayed."""
+        ...
+
+    def spec(self, spec_hash: str) -> str | None: ...
+
+    # versions and the champion --------------------------------------------------------------------------------------
+    def save_version(self, version: Version) -> bool: ...
+
+    def version(self, model: str, version: str) -> Version | None: ...
+
+    def versions(self, model: str) -> tuple[Version, ...]:
+        """All versions, in the order of their registration."""
+        ...
+
+    def champion(self, model: str) -> Champion | None: ...
+
+    def move_champion(
+        self,
+        model: str,
+        version: str,
+        *,
+        expected_token: int,
+        kind: PromotionKind,
+        by: str,
+        reason: str,
+        at: datetime,
+        decision_id: str | None = None,
+    ) -> Promotion:
+        """Make ``version`` champion by compare-and-set on the token (0 where there is no champion yet).
+
+        Writes the audit row in the same transaction. Where ``version`` is champion already by the same decision_id the
+        existing promotion is returned and nothing is written.
+
+        Raises:
+            Conflict: the champion has moved since ``expected_token`` was read.
+            StoreError: no such version is saved.
+        """
+        ...
+
+    def promotions(self, model: str) -> tuple[Promotion, ...]:
+        """The audit trail of champions, oldest first."""
+        ...
+
+    # profiles -------------------------------------------------------------------------------------------------------
+    def save_profiles(
+        self, model: str, window: Window, data_digest: str, layout_digest: str, bodies: Mapping[tuple[str, str], str]
+    ) -> bool:
+        """Keep a window's profiles as JSON, keyed by (version, segment), under what they were made from."""
+        ...
+
+    def profiles(self, model: str, window: Window, data_digest: str, layout_digest: str) -> Mapping[tuple[str, str], str]:
+        ...
+
+    # evaluations ----------------------------------------------------------------------------------------------------
+    def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
+        """Keep an evaluation and all its measurements, together or not at all."""
+        ...
+
+    def evaluation(self, evaluation_id: str) -> Evaluation | None: ...
+
+    def evaluations(
+        self, model: str, *, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+    ) -> tuple[Evaluation, ...]:
+        """The latest evaluation of each window that starts in ``[start, end)``, by window start.
+
+        Latest is by ``as_of``, then by the order of recording; with ``as_of`` given, later looks are not seen.
+        """
+        ...
+
+    def measurements(self, evaluation_ids: Sequence[str]) -> Mapping[str, tuple[Measurement, ...]]:
+        """The measurements of each evaluation asked for, by their key."""
+        ...
+
+    # decisions and retrainings ----------------------------------------------------------------------------------------
+    def record_decision(self, decision: Decision, evidence: Mapping[str, Any]) -> bool:
+        """Keep a decision with what it saw (ids of evaluations and decisions, not copies). One per evaluation."""
+        ...
+
+    def decision(self, decision_id: str) -> Decision | None: ...
+
+    def decisions(self, model: str, *, start: datetime | None = None, end: datetime | None = None) -> tuple[Decision, ...]:
+        """All decisions about windows that start in ``[start, end)``, by window start, then in the order of recording."""
+        ...
+
+    def request_retraining(self, decision_id: str, *, model: str, champion: str, at: datetime) -> bool:
+        """Create the one retraining of a decision; False where it exists already, whatever its state."""
+        ...
+
+    def advance_retraining(
+        self,
+        decision_id: str,
+        state: RetrainingState,
+        *,
+        at: datetime,
+        challenger: str | None = None,
+        comparison: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Retraining:
+        """Move a retraining along one of :data:`~vigil.store.records.EDGES`; the same state again changes nothing.
+
+        Raises:
+            Conflict: it is in a state from which ``state`` cannot be reached (somebody else was first).
+            StoreError: no such retraining.
+        """
+        ...
+
+    def retraining(self, decision_id: str) -> Retraining | None: ...
+
+    def retrainings(self, model: str) -> tuple[Retraining, ...]:
+        """All retrainings of a model, in the order they were requested."""
+        ...
+
+    # reports --------------------------------------------------------------------------------------------------------
+    def save_report(self, evaluation_id: str, kind: str, path: str) -> bool:
+        """Keep where an evaluation's report file lies, relative to the project's folder."""
+        ...
+
+    def reports(self, evaluation_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        """``evaluation_id -> kind -> path``."""
+        ...

@@ -1,0 +1,140 @@
+"""What the store keeps, as frozen domain objects. Database rows never leave :mod:`vigil.store.sql`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from vigil.window import Window
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One look at one window: what data and labels were there, as of when, under which specification and version.
+
+    ``evaluation_id`` is a digest of (model, window, version, spec_hash, data_digest, labels_digest): looking again at
+    the same things is the same evaluation; late labels or rows make a new one, and the old one stays as it was.
+    """
+
+    evaluation_id: str
+    model: str
+    window: Window
+    version: str
+    as_of: datetime
+    spec_hash: str
+    data_digest: str
+    labels_digest: str
+    rows: int
+    labels: int
+    quality_passed: bool
+    code_version: str
+
+
+@dataclass(frozen=True)
+class Version:
+    """One registered version of a model, as vigil needs to know it. ``version`` is the MLflow registry version.
+
+    Attributes:
+        baseline: performance on held-out labelled rows when it was registered, in ``metric``; None where unmeasured.
+        importance: feature -> non-negative share, summing to 1: how much drift of each feature matters.
+        training: plain JSON of the lineage: windows used, windows left out and why, digests, rows.
+        decision_id: the decision that caused it; None for an adopted first version.
+        layout, profile: JSON of the reference layout and profile (:mod:`vigil.profile`) made from its training rows.
+    """
+
+    model: str
+    version: str
+    registered_at: datetime
+    spec_hash: str
+    metric: str
+    baseline: float | None
+    importance: Mapping[str, float]
+    training: Mapping[str, Any]
+    layout: str
+    profile: str
+    decision_id: str | None = None
+    parent: str | None = None
+
+
+@dataclass(frozen=True)
+class Champion:
+    """Who serves now. ``token`` grows by one with every move: it fences writers that read an older state."""
+
+    model: str
+    version: str
+    token: int
+    since: datetime
+
+
+class PromotionKind(StrEnum):
+    """Why a version became champion."""
+
+    ADOPTED = "adopted"
+    PROMOTED = "promoted"
+    ROLLED_BACK = "rolled_back"
+
+
+@dataclass(frozen=True)
+class Promotion:
+    """One move of the champion: the audit trail."""
+
+    model: str
+    token: int
+    version: str
+    replaced: str | None
+    kind: PromotionKind
+    by: str
+    reason: str
+    at: datetime
+    decision_id: str | None = None
+
+
+class RetrainingState(StrEnum):
+    """Where a retraining stands. ``requested -> registered -> compared`` and then one of the final states, or waiting."""
+
+    REQUESTED = "requested"
+    REGISTERED = "registered"
+    WAITING = "waiting_for_approval"
+    PROMOTED = "promoted"
+    KEPT = "champion_kept"
+    REJECTED = "rejected"
+    FAILED = "failed"
+
+    @property
+    def final(self) -> bool:
+        return self in (RetrainingState.PROMOTED, RetrainingState.KEPT, RetrainingState.REJECTED, RetrainingState.FAILED)
+
+
+EDGES: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
+    RetrainingState.REQUESTED: (RetrainingState.REGISTERED, RetrainingState.FAILED),
+    RetrainingState.REGISTERED: (
+        RetrainingState.WAITING,
+        RetrainingState.PROMOTED,
+        RetrainingState.KEPT,
+        RetrainingState.FAILED,
+    ),
+    RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED),
+    RetrainingState.PROMOTED: (),
+    RetrainingState.KEPT: (),
+    RetrainingState.REJECTED: (),
+    RetrainingState.FAILED: (RetrainingState.REQUESTED,),  # tried again by a person
+}
+
+
+@dataclass(frozen=True)
+class Retraining:
+    """The one retraining that a decision may start, and how far it got."""
+
+    decision_id: str
+    model: str
+    state: RetrainingState
+    requested_at: datetime
+    updated_at: datetime
+    champion: str  # the version in service when it was requested
+    challenger: str | None = None
+    comparison: Mapping[str, Any] = field(default_factory=dict)  # plain JSON of vigil.challenger.compare.Comparison
+    reason: str = ""  # why it ended as it did, in plain words
+    by: str = ""  # who approved or rejected
