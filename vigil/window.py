@@ -78,7 +78,7 @@ def parse_moment(text: str) -> datetime:
 def as_utc(moment: datetime | date) -> datetime:
     """Return ``moment`` as aware UTC; a date is its midnight, a naive time is taken as UTC."""
     if not isinstance(moment, datetime):
-        moment = datetime(moment.year, moment.month, moment.day)
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
