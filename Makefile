@@ -1,0 +1,74 @@
+# What one types here. `make` alone lists it. Python 3.11-3.13 and make are enough; uv is used when it is found.
+# Written for make 3.81 and a POSIX shell, so that macOS's own tools do.
+
+VENV = .venv
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+PYTHON =
+PYTEST_ARGS =
+LOCK_ARGS =
+
+.PHONY: help demo test lint lock clean distclean
+.DEFAULT_GOAL := help
+
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(STAMP) ## play a year of real flights through the whole loop, in .demo/
+	$(BIN)/vigil --project .demo demo
+
+test: $(STAMP) ## run all tests (PYTEST_ARGS='tests/store -x' for some of them)
+	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+
+lint: $(STAMP) ## check style, formatting, types and the direction of imports
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# Pins that still fit are kept; LOCK_ARGS=--upgrade takes the newest within pyproject.toml's bounds.
+lock: $(STAMP) ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
+	@set -e; uv=uv; \
+	if ! command -v uv >/dev/null 2>&1; then \
+	  scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
+	  $(BIN)/python -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; uv=$$scratch/bin/uv; \
+	fi; \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	  --no-header --all-extras $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
+	@if grep -nE '://|^-' requirements.lock; then \
+	  echo "requirements.lock must hold names, versions and hashes only: the lines above carry an address or an option." >&2; exit 1; \
+	fi
+
+clean: ## remove caches, builds and the demo's project
+	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
+
+distclean: clean ## clean, and remove the virtual environment
+	rm -rf $(VENV)
+
+# The environment. PYTHON=/path/to/python chooses the interpreter; otherwise the newest one that fits is taken.
+# pip needs --no-deps beside the hashes: it stumbles over extras such as pandas[parquet]; the lock is complete without.
+$(STAMP): requirements.lock pyproject.toml
+	@set -e; \
+	fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
+	if [ -z "$(PYTHON)" ] && $(BIN)/python -c "$$fits" >/dev/null 2>&1; then found=$(BIN)/python; else \
+	  found=; \
+	  for candidate in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python); do \
+	    if "$$candidate" -c "$$fits" >/dev/null 2>&1; then found=$$candidate; break; fi; \
+	  done; \
+	  if [ -z "$$found" ]; then \
+	    echo "vigil needs Python 3.11, 3.12 or 3.13; $(if $(PYTHON),$(PYTHON) is not one,none was found on PATH)." >&2; \
+	    echo "Install one, or say where it is: make PYTHON=/path/to/python3.12" >&2; exit 1; \
+	  fi; \
+	  echo "Making $(VENV) with $$("$$found" --version)"; rm -rf $(VENV); \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
+	fi; \
+	echo "Installing what requirements.lock names (about 1.5 GB; a few minutes with pip, less with uv)"; \
+	if command -v uv >/dev/null 2>&1; then \
+	  uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; \
+	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
+	else \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	fi; \
+	touch $(STAMP)
