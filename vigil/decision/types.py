@@ -63,6 +63,7 @@ class Evidence:
         measurements: all measurements of the window's evaluation.
         history: earlier windows of the model, newest first, without the present one.
         windows_since_retraining: windows from the last retraining decision to this one; None where there was none.
+        last_retraining: the id of that decision.
         current: the present window, in the same words as the history.
     """
 
@@ -75,6 +76,7 @@ class Evidence:
     measurements: tuple[Measurement, ...]
     history: tuple[PastWindow, ...]
     windows_since_retraining: int | None
+    last_retraining: str | None
     baseline: float | None  # the version's performance when it was registered
 
 

@@ -114,6 +114,10 @@ class Store(Protocol):
 
     def decision(self, decision_id: str) -> Decision | None: ...
 
+    def evidence(self, decision_id: str) -> Mapping[str, Any] | None:
+        """What a decision saw, as it was recorded with it: enough to gather the same evidence again."""
+        ...
+
     def decisions(self, model: str, *, start: datetime | None = None, end: datetime | None = None) -> tuple[Decision, ...]:
         """All decisions about windows that start in ``[start, end)``, by window start, then in the order of recording."""
         ...

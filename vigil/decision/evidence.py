@@ -1,0 +1,113 @@
+"""What a decision sees, gathered from the store alone, so that the same decision can be made again later.
+
+Gathering for the first time looks the history up and notes which rows it took; gathering again (replay) takes just those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from vigil.decision.types import Action, Evidence, PastWindow
+from vigil.errors import StoreError
+from vigil.measurement import WHOLE, Layer, Measurement
+from vigil.spec.model import ModelSpec
+from vigil.store.contract import Store
+from vigil.store.records import Evaluation
+
+DRIFT_SHARE = "drift_share"
+
+
+def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
+    """Gather what is known about an evaluated window as of its evaluation: later windows and later looks are not seen.
+
+    Raises:
+        StoreError: no such evaluation.
+    """
+    evaluation = _evaluation(store, evaluation_id)
+    reach = history_reach(spec)
+    first = evaluation.window.shifted(-reach).start
+    history = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
+    retrained = [
+        decision
+        for decision in store.decisions(spec.model, end=evaluation.window.start)
+        if decision.action is Action.RETRAIN and decision.as_of <= evaluation.as_of
+    ]
+    return _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None)
+
+
+def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mapping[str, Any]) -> Evidence:
+    """Gather the evidence of a decision made before, from the ids that :func:`noted_of` kept with it.
+
+    Raises:
+        StoreError: a row that the decision saw is not in the store any more.
+    """
+    history = [_evaluation(store, past) for past in noted["history"]]
+    return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"])
+
+
+def noted_of(evidence: Evidence) -> dict[str, Any]:
+    """Return the ids of the rows that evidence was made of, as plain JSON."""
+    return {
+        "history": [past.evaluation_id for past in reversed(evidence.history)],
+        "last_retraining": evidence.last_retraining,
+    }
+
+
+def history_reach(spec: ModelSpec) -> int:
+    """Return how many windows back a sustained finding is looked for: twice n, so that n measurable windows are found."""
+    return 2 * max(spec.policy.drift.n, spec.policy.performance.n)
+
+
+def _evidence(
+    store: Store, spec: ModelSpec, evaluation: Evaluation, history: Sequence[Evaluation], last_retraining: str | None
+) -> Evidence:
+    ids = [evaluation.evaluation_id, *(past.evaluation_id for past in history)]
+    measurements = store.measurements(ids)
+    version = store.version(spec.model, evaluation.version)
+    windows_since = None
+    if last_retraining is not None:
+        decision = store.decision(last_retraining)
+        if decision is None:
+            raise StoreError(f"decision {last_retraining}, which this one looked at, is not in the store")
+        windows_since = (evaluation.window.start - decision.window.start) // spec.window.length
+    current = measurements.get(evaluation.evaluation_id, ())
+    return Evidence(
+        model=spec.model,
+        window=evaluation.window,
+        evaluation_id=evaluation.evaluation_id,
+        as_of=evaluation.as_of,
+        version=evaluation.version,
+        current=_past(spec, evaluation, current),
+        measurements=tuple(current),
+        history=tuple(_past(spec, past, measurements.get(past.evaluation_id, ())) for past in reversed(history)),
+        windows_since_retraining=windows_since,
+        last_retraining=last_retraining,
+        baseline=version.baseline if version is not None else None,
+    )
+
+
+def _past(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement]) -> PastWindow:
+    drift = performance = None
+    for found in measurements:
+        if found.layer is Layer.DRIFT and found.metric == DRIFT_SHARE and found.subject == WHOLE:
+            drift = found
+        elif found.layer is Layer.PERFORMANCE and found.metric == spec.performance.metric.value and found.subject == WHOLE:
+            performance = found
+    anomaly = next((a.name for a in spec.policy.anomalies if evaluation.window.overlaps(a.start, a.end)), None)
+    return PastWindow(
+        window=evaluation.window,
+        evaluation_id=evaluation.evaluation_id,
+        version=evaluation.version,
+        quality_passed=evaluation.quality_passed,
+        drift=drift,
+        performance=performance,
+        anomaly=anomaly,
+    )
+
+
+def _evaluation(store: Store, evaluation_id: str) -> Evaluation:
+    evaluation = store.evaluation(evaluation_id)
+    if evaluation is None:
+        raise StoreError(f"evaluation {evaluation_id} is not in the store; run `vigil run MODEL --window START` for its window")
+    return evaluation

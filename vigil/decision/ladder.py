@@ -1,0 +1,65 @@
+"""The ladder: the gates in order; the first that settles the matter decides. Pure: evidence and specification in, decision out."""
+
+from __future__ import annotations
+
+import hashlib
+
+from vigil import __version__
+from vigil.decision import gates
+from vigil.decision.types import Action, Decision, Evidence, GateResult, GateState
+from vigil.spec.model import ModelSpec
+
+ORDER = (gates.DATA_FAULT, gates.PASSING, gates.HARM, gates.WORTH_IT)
+
+
+def decide(evidence: Evidence, spec: ModelSpec) -> Decision:
+    """Decide about one evaluated window.
+
+    The order is: data at fault, passing, harm, worth it. A gate that is not reached is recorded as such.
+    """
+    action, results = _climb(evidence, spec)
+    reached = {result.gate for result in results}
+    rest = tuple(GateResult(name, GateState.NOT_REACHED, "Not asked.") for name in ORDER if name not in reached)
+    return Decision(
+        decision_id=decision_id_of(evidence.evaluation_id),
+        model=evidence.model,
+        window=evidence.window,
+        evaluation_id=evidence.evaluation_id,
+        version=evidence.version,
+        as_of=evidence.as_of,
+        action=action,
+        reason=_reason(action, results),
+        gates=(*results, *rest),
+        spec_hash=spec.hash,
+        code_version=__version__,
+    )
+
+
+def decision_id_of(evaluation_id: str) -> str:
+    """Return the id of the one decision about an evaluation."""
+    return "d-" + hashlib.sha256(f"decision|{evaluation_id}".encode()).hexdigest()[:12]
+
+
+def _climb(evidence: Evidence, spec: ModelSpec) -> tuple[Action, tuple[GateResult, ...]]:
+    data_fault = gates.data_fault(evidence, spec)
+    if data_fault.state is GateState.FIRED:
+        return Action.FIX_DATA, (data_fault,)
+    if data_fault.state is GateState.UNKNOWN:
+        return Action.HOLD, (data_fault,)
+    passing = gates.passing(evidence, spec)
+    if passing.state is not GateState.PASSED:
+        return Action.HOLD, (data_fault, passing)
+    harm = gates.harm(evidence, spec)
+    if harm.state is GateState.UNKNOWN:
+        return Action.GET_LABELS, (data_fault, passing, harm)
+    if harm.state is GateState.PASSED:
+        return Action.HOLD, (data_fault, passing, harm)
+    worth_it = gates.worth_it(evidence, spec)
+    action = Action.HOLD if worth_it.state is GateState.FIRED else Action.RETRAIN
+    return action, (data_fault, passing, harm, worth_it)
+
+
+def _reason(action: Action, results: tuple[GateResult, ...]) -> str:
+    """The sentence of the gate that settled it; for a retraining that is the harm, not the absent cool-down."""
+    settled = next((r for r in results if r.gate == gates.HARM), results[-1]) if action is Action.RETRAIN else results[-1]
+    return settled.sentence

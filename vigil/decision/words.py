@@ -1,0 +1,73 @@
+"""A decision in plain words: one renderer for command line, artifacts, alerts and pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from vigil.decision import gates
+from vigil.decision.phrases import plural, when
+from vigil.decision.types import Action, Decision, GateResult, GateState
+
+HEADLINES = {
+    Action.RETRAIN: "Retrain.",
+    Action.RECALIBRATE: "Recalibrate.",
+    Action.GET_LABELS: "Get labels before acting.",
+    Action.FIX_DATA: "Fix the data; do not train on it.",
+    Action.ROLLBACK: "Roll back the release.",
+    Action.HOLD: "Hold: do nothing.",
+}
+
+QUESTIONS = {
+    gates.DATA_FAULT: "Is the data at fault?",
+    gates.PASSING: "Will it pass by itself?",
+    gates.HARM: "Is there harm?",
+    gates.WORTH_IT: "Is retraining worth it now?",
+}
+
+SIGNS = {GateState.FIRED: "●", GateState.PASSED: "○", GateState.UNKNOWN: "?", GateState.NOT_REACHED: "·"}
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a person is told: a headline, one line per gate, and what would have changed the decision."""
+
+    headline: str
+    gates: tuple[tuple[str, str, str], ...]  # (sign, question, answer)
+    would_have_changed: str
+
+    def text(self) -> str:
+        lines = [self.headline, ""]
+        lines += [f"  {sign} {question} {answer}" for sign, question, answer in self.gates]
+        return "\n".join([*lines, "", f"What would have changed it: {self.would_have_changed}"])
+
+
+def explain(decision: Decision) -> Explanation:
+    """Put a decision into words. Everything said is in the decision itself; nothing is looked up or computed again."""
+    headline = (
+        f"{decision.model}, {when(decision.window.start)} to {when(decision.window.end)}: {HEADLINES[decision.action]} {decision.reason}"
+    )
+    answers = tuple((SIGNS[g.state], QUESTIONS.get(g.gate, g.gate), g.sentence) for g in decision.gates)
+    return Explanation(headline=headline, gates=answers, would_have_changed=_would_have_changed(decision))
+
+
+def _would_have_changed(decision: Decision) -> str:
+    reached = [gate for gate in decision.gates if gate.state is not GateState.NOT_REACHED]
+    last = reached[-1]
+    if last.gate == gates.DATA_FAULT:
+        return "right data for this window; the next run of it sees the change and decides anew."
+    if last.gate == gates.PASSING:
+        return _nearest_sustained(last)
+    if last.gate == gates.HARM:
+        return "enough labels to confirm or rule out harm." if decision.action is Action.GET_LABELS else "a confirmed loss on labels."
+    if decision.action is Action.HOLD:
+        return f"the end of the cool-down, {plural(last.numbers['cool_down_windows'], 'window')} after the last retraining decision."
+    return "no sustained breach, a declared event, or a retraining decided within the cool-down."
+
+
+def _nearest_sustained(gate: GateResult) -> str:
+    if gate.numbers["anomaly"] is not None:
+        return "no declared event over this window."
+    missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in ("drift", "performance")}
+    nearest = min(missing, key=lambda name: (missing[name], name))
+    rule = gate.numbers[nearest]
+    return f"{plural(missing[nearest], 'more window')} with {nearest} in breach ({rule['k']} of {rule['n']} are needed)."
