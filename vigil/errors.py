@@ -14,12 +14,17 @@ class VigilError(Exception):
 
 
 class SpecError(VigilError):
-    """A specification file is wrong. ``file``, ``line`` (1-based, None when unknown) and ``key`` say where."""
+    """A specification file is wrong. ``file``, ``line`` (1-based, None when unknown) and ``key`` say where.
 
-    def __init__(self, message: str, *, file: str, line: int | None = None, key: str | None = None) -> None:
+    ``others`` are the file's further errors, by line; the message counts them.
+    """
+
+    def __init__(
+        self, message: str, *, file: str, line: int | None = None, key: str | None = None, others: Sequence[SpecError] = ()
+    ) -> None:
         where = file if line is None else f"{file}:{line}"
         super().__init__(f"{where}: {f'`{key}`: ' if key else ''}{message}")
-        self.file, self.line, self.key = file, line, key
+        self.file, self.line, self.key, self.others = file, line, key, tuple(others)
 
 
 class ProjectNotFound(VigilError):

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from vigil.window import Window, as_utc, windows_between
+from vigil.window import Window, as_utc, parse_moment, windows_between
 
 
 class SpecModel(BaseModel):
@@ -122,7 +122,12 @@ def _expand_feature(value: Any) -> Any:
     return {"type": value} if isinstance(value, str) else value
 
 
+ShortFeature = Annotated[Feature, BeforeValidator(_expand_feature, json_schema_input_type=FeatureType | Feature)]
+
+
 def _to_utc(value: Any) -> Any:
+    if isinstance(value, str):
+        return parse_moment(value)
     return as_utc(value) if isinstance(value, date) else value
 
 
@@ -297,7 +302,7 @@ class ModelSpec(SpecModel):
     task: Task
     source: Source
     columns: Columns = Columns()
-    features: Annotated[dict[str, Annotated[Feature, BeforeValidator(_expand_feature)]], Field(min_length=1)]
+    features: Annotated[dict[str, ShortFeature], Field(min_length=1)]
     segments: tuple[str, ...] = ()
     window: WindowSpec = WindowSpec()
     quality: Quality = Quality()
