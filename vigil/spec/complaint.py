@@ -97,7 +97,8 @@ def _hint(kind: str, given: Any, *, quoted: bool) -> str:
 
 def _meaning(spec: type[BaseModel], where: Sequence[str | int]) -> str:
     part = part_at(spec, where)
-    return f" with {', '.join(n for n, i in part.model_fields.items() if i.is_required())}" if part is not None else ""
+    required = [name for name, info in part.model_fields.items() if info.is_required()] if part is not None else []
+    return f" with {', '.join(required)}" if required else ""
 
 
 def _did_you_mean(given: Any, allowed: Iterable[str]) -> str:

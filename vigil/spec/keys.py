@@ -17,29 +17,30 @@ def part_at(spec: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]
     """
     kind: Any = spec
     for step in path:
-        model = _model_in(kind)
+        model = part_in(kind)
         if model is not None and step in model.model_fields:
             kind = model.model_fields[str(step)].annotation
         elif get_origin(kind) in (dict, tuple):
             kind = get_args(kind)[1 if get_origin(kind) is dict else 0]
         else:
             return None
-    return _model_in(kind)
+    return part_in(kind)
 
 
 def sections_with(spec: type[BaseModel], key: str, prefix: str = "") -> Iterator[str]:
     """Yield the sections below ``spec`` in which ``key`` may stand, as dotted paths."""
     for name, info in spec.model_fields.items():
-        part = _model_in(info.annotation)
+        part = part_in(info.annotation)
         if part is not None:
             if key in part.model_fields:
                 yield f"{prefix}{name}"
             yield from sections_with(part, key, f"{prefix}{name}.")
 
 
-def _model_in(kind: Any) -> type[BaseModel] | None:
+def part_in(kind: Any) -> type[BaseModel] | None:
+    """Return the model that an annotation holds directly or optionally; None for plain values and collections."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return kind
     if get_origin(kind) in (dict, tuple):
         return None
-    return next((model for argument in get_args(kind) if (model := _model_in(argument)) is not None), None)
+    return next((model for argument in get_args(kind) if (model := part_in(argument)) is not None), None)

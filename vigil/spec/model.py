@@ -138,7 +138,7 @@ class WindowSpec(SpecModel):
     """The grid of windows: ``days`` long, one of them starting at ``anchor`` (default a Monday, so 7 days are ISO weeks)."""
 
     days: Annotated[int, Field(ge=1, le=366)] = 1
-    anchor: Annotated[Moment, BeforeValidator(_to_utc)] = datetime(1970, 1, 5, tzinfo=UTC)
+    anchor: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)] = datetime(1970, 1, 5, tzinfo=UTC)
 
     @property
     def length(self) -> timedelta:
@@ -243,8 +243,8 @@ class Anomaly(SpecModel):
     """A declared holiday or one-off event, ``[start, end)``: it is neither acted on nor trained on."""
 
     name: str
-    start: Annotated[Moment, BeforeValidator(_to_utc)]
-    end: Annotated[Moment, BeforeValidator(_to_utc)]
+    start: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)]
+    end: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)]
 
     @model_validator(mode="after")
     def _ends_after_start(self) -> Anomaly:
