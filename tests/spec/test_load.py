@@ -235,7 +235,7 @@ def test_a_changed_line_is_the_line_that_the_error_names(tmp_path: Path, old: st
 def test_an_empty_file_is_an_error_even_where_every_key_has_a_default(tmp_path: Path, text: str) -> None:
     """A file cut off at nothing must not quietly mean another store."""
     path = written(tmp_path, text, "vigil.yaml")
-    with pytest.raises(SpecError, match=r"vigil\.yaml(:1)?: (the file is empty; )?expected a mapping of `key: value` lines"):
+    with pytest.raises(SpecError, match=r"vigil\.yaml(:2)?: (the file is empty; )?expected a mapping of `key: value` lines"):
         load_project(path)
 
 
