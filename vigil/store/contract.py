@@ -5,7 +5,12 @@ Guarantees that hold for every method:
 - A write is one transaction: a process killed at any point leaves it done or not begun.
 - A write is idempotent on its natural key: the same write again changes nothing and returns ``False``.
 - A write with the same key but other content raises :class:`~vigil.errors.Conflict`; nothing is overwritten silently.
-- Times go in and come out as timezone-aware UTC. Floats come back bit for bit.
+- When and by what something was first seen (``as_of``, ``registered_at``, ``code_version``) is not content: the same again
+  later is the same, and the first stays.
+- A write that refers to something that is not saved (a specification, evaluation, decision or version) raises
+  :class:`~vigil.errors.StoreError` naming it.
+- Times go in and come out as timezone-aware UTC. Floats come back bit for bit, -0.0 as 0.0. What could not come back (NaN, a
+  time without an offset, JSON that is not plain, text that is not Unicode) is refused with ``ValueError``.
 - Lists come back in a stated order. What is not there is ``None`` or an empty tuple, never an exception.
 """
 
@@ -68,7 +73,8 @@ class Store(Protocol):
         existing promotion is returned and nothing is written.
 
         Raises:
-            Conflict: the champion has moved since ``expected_token`` was read.
+            Conflict: the champion has moved since ``expected_token`` was read, or this decision made the version champion
+                before and it was replaced since (a retry must not undo a rollback).
             StoreError: no such version is saved.
         """
         ...
@@ -84,8 +90,7 @@ class Store(Protocol):
         """Keep a window's profiles as JSON, keyed by (version, segment), under what they were made from."""
         ...
 
-    def profiles(self, model: str, window: Window, data_digest: str, layout_digest: str) -> Mapping[tuple[str, str], str]:
-        ...
+    def profiles(self, model: str, window: Window, data_digest: str, layout_digest: str) -> Mapping[tuple[str, str], str]: ...
 
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
@@ -140,7 +145,8 @@ class Store(Protocol):
         """Move a retraining along one of :data:`~vigil.store.records.EDGES`; the same state again changes nothing.
 
         Raises:
-            Conflict: it is in a state from which ``state`` cannot be reached (somebody else was first).
+            Conflict: somebody else was first: it is in a state from which ``state`` cannot be reached, or in ``state`` already
+                with another challenger or by another person.
             StoreError: no such retraining.
         """
         ...

@@ -1,0 +1,260 @@
+"""The monitoring database on SQLite or PostgreSQL: :class:`SqlStore` keeps the promises of :mod:`vigil.store.contract`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Any, Self
+
+from sqlalchemy import Select, Table, func, select
+
+from vigil.decision.types import Decision
+from vigil.measurement import Measurement
+from vigil.store import champions, retrainings, rows, tables
+from vigil.store.engine import make_engine, parse_url, reading, writing
+from vigil.store.keep import keep, keep_parts
+from vigil.store.migrate import migrate
+from vigil.store.records import Champion, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.rows import Row
+from vigil.window import Window
+
+_IDS_PER_QUERY = 1000  # far below the engines' limits on bound values (SQLite 32,766, PostgreSQL 65,535)
+
+
+def open_store(url: str) -> SqlStore:
+    """Open the monitoring database at ``url``, made or migrated to the newest schema first. Safe in many processes at once.
+
+    Raises:
+        StoreError: it is no database URL, the database cannot be reached, or a newer vigil has written it.
+    """
+    store = SqlStore(url)
+    migrate(store.engine)
+    return store
+
+
+class SqlStore:
+    """The store on SQLAlchemy Core. Threads may share one; it connects when it is first used.
+
+    Every method raises :class:`~vigil.errors.StoreError` where the database cannot be used, and ``ValueError`` for what an
+    engine could not give back as it came (see :mod:`vigil.store.rows`).
+    """
+
+    def __init__(self, url: str) -> None:
+        self.engine = make_engine(parse_url(url))
+
+    def close(self) -> None:
+        """Close all connections. Used again, the store connects again."""
+        self.engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    # specifications -------------------------------------------------------------------------------------------------
+    def save_spec(self, model: str, spec_hash: str, body: str) -> bool:
+        row = rows.spec_row(model, spec_hash, body)
+        with writing(self.engine) as connection:
+            return keep(connection, tables.spec, row, keys=[("spec_hash",)])
+
+    def spec(self, spec_hash: str) -> str | None:
+        row = self._one(select(tables.spec).where(tables.spec.c.spec_hash == spec_hash))
+        return None if row is None else row["body"]
+
+    # versions and the champion --------------------------------------------------------------------------------------
+    def save_version(self, version: Version) -> bool:
+        row = rows.version_row(version)
+        keys = [("model", "version"), ("decision_id",)]
+        with writing(self.engine) as connection:
+            return keep(connection, tables.version, row, keys=keys, not_content=("registered_at",))
+
+    def version(self, model: str, version: str) -> Version | None:
+        table = tables.version
+        row = self._one(select(table).where(table.c.model == model, table.c.version == version))
+        return None if row is None else rows.version_of(row)
+
+    def versions(self, model: str) -> tuple[Version, ...]:
+        table = tables.version
+        query = select(table).where(table.c.model == model).order_by(table.c.registered_at, table.c.seq)
+        return tuple(map(rows.version_of, self._all(query)))
+
+    def champion(self, model: str) -> Champion | None:
+        with reading(self.engine) as connection:
+            last = champions.last_promotion(connection, model)
+        return None if last is None else Champion(model=model, version=last.version, token=last.token, since=last.at)
+
+    def move_champion(
+        self,
+        model: str,
+        version: str,
+        *,
+        expected_token: int,
+        kind: PromotionKind,
+        by: str,
+        reason: str,
+        at: datetime,
+        decision_id: str | None = None,
+    ) -> Promotion:
+        wanted = Promotion(
+            model=model,
+            token=expected_token + 1,
+            version=version,
+            replaced=None,
+            kind=kind,
+            by=by,
+            reason=reason,
+            at=rows.utc(at, "at"),
+            decision_id=decision_id,
+        )
+        with writing(self.engine) as connection:
+            return champions.move(connection, wanted)
+
+    def promotions(self, model: str) -> tuple[Promotion, ...]:
+        table = tables.promotion
+        return tuple(map(rows.promotion_of, self._all(select(table).where(table.c.model == model).order_by(table.c.token))))
+
+    # profiles -------------------------------------------------------------------------------------------------------
+    def save_profiles(
+        self, model: str, window: Window, data_digest: str, layout_digest: str, bodies: Mapping[tuple[str, str], str]
+    ) -> bool:
+        made_from = rows.profile_set_row(model, window, data_digest, layout_digest)
+        profiles = [rows.profile_row(version, segment, body) for (version, segment), body in bodies.items()]
+        with writing(self.engine) as connection:
+            new = keep(connection, tables.profile_set, made_from, keys=[tuple(made_from)])
+            number = connection.execute(_matching(select(tables.profile_set.c.seq), tables.profile_set, made_from)).scalar_one()
+            keep_parts(connection, tables.profile, profiles, of={"profile_set": number}, new=new)
+            return new
+
+    def profiles(self, model: str, window: Window, data_digest: str, layout_digest: str) -> Mapping[tuple[str, str], str]:
+        made_from = rows.profile_set_row(model, window, data_digest, layout_digest)
+        query = _matching(select(tables.profile).join(tables.profile_set), tables.profile_set, made_from)
+        return dict(sorted(((row["version"], row["segment"]), row["body"]) for row in self._all(query)))
+
+    # evaluations ----------------------------------------------------------------------------------------------------
+    def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
+        row = rows.evaluation_row(evaluation)
+        parts = [rows.measurement_row(measurement) for measurement in measurements]
+        with writing(self.engine) as connection:
+            new = keep(connection, tables.evaluation, row, keys=[("evaluation_id",)], not_content=("as_of", "code_version"))
+            keep_parts(connection, tables.measurement, parts, of={"evaluation_id": evaluation.evaluation_id}, new=new)
+            return new
+
+    def evaluation(self, evaluation_id: str) -> Evaluation | None:
+        row = self._one(select(tables.evaluation).where(tables.evaluation.c.evaluation_id == evaluation_id))
+        return None if row is None else rows.evaluation_of(row)
+
+    def evaluations(
+        self, model: str, *, start: datetime | None = None, end: datetime | None = None, as_of: datetime | None = None
+    ) -> tuple[Evaluation, ...]:
+        table = tables.evaluation
+        latest_first = func.row_number().over(
+            partition_by=(table.c.window_start, table.c.window_end), order_by=(table.c.as_of.desc(), table.c.seq.desc())
+        )
+        seen = _in_span(select(table, latest_first.label("look")), table, model, start, end)
+        if as_of is not None:
+            seen = seen.where(table.c.as_of <= rows.utc(as_of, "as_of"))
+        looks = seen.subquery()
+        query = select(looks).where(looks.c.look == 1).order_by(looks.c.window_start, looks.c.window_end)
+        return tuple(map(rows.evaluation_of, self._all(query)))
+
+    def measurements(self, evaluation_ids: Sequence[str]) -> Mapping[str, tuple[Measurement, ...]]:
+        found: dict[str, list[Measurement]] = {evaluation_id: [] for evaluation_id in evaluation_ids}
+        for row in self._all_of(tables.measurement, evaluation_ids):
+            found[row["evaluation_id"]].append(rows.measurement_of(row))
+        return {evaluation_id: tuple(sorted(some, key=lambda measurement: measurement.key)) for evaluation_id, some in found.items()}
+
+    # decisions and retrainings ----------------------------------------------------------------------------------------
+    def record_decision(self, decision: Decision, evidence: Mapping[str, Any]) -> bool:
+        row = rows.decision_row(decision, evidence)
+        keys = [("evaluation_id",), ("decision_id",)]
+        with writing(self.engine) as connection:
+            return keep(connection, tables.decision, row, keys=keys, not_content=("as_of", "code_version"))
+
+    def decision(self, decision_id: str) -> Decision | None:
+        row = self._one(select(tables.decision).where(tables.decision.c.decision_id == decision_id))
+        return None if row is None else rows.decision_of(row)
+
+    def evidence(self, decision_id: str) -> Mapping[str, Any] | None:
+        row = self._one(select(tables.decision).where(tables.decision.c.decision_id == decision_id))
+        return None if row is None else rows.evidence_of(row)
+
+    def decisions(self, model: str, *, start: datetime | None = None, end: datetime | None = None) -> tuple[Decision, ...]:
+        table = tables.decision
+        query = _in_span(select(table), table, model, start, end).order_by(table.c.window_start, table.c.seq)
+        return tuple(map(rows.decision_of, self._all(query)))
+
+    def request_retraining(self, decision_id: str, *, model: str, champion: str, at: datetime) -> bool:
+        with writing(self.engine) as connection:
+            return retrainings.request(connection, decision_id, model, champion, at)
+
+    def advance_retraining(
+        self,
+        decision_id: str,
+        state: RetrainingState,
+        *,
+        at: datetime,
+        challenger: str | None = None,
+        comparison: Mapping[str, Any] | None = None,
+        reason: str | None = None,
+        by: str | None = None,
+    ) -> Retraining:
+        with writing(self.engine) as connection:
+            return retrainings.advance(
+                connection, decision_id, state, at=at, challenger=challenger, comparison=comparison, reason=reason, by=by
+            )
+
+    def retraining(self, decision_id: str) -> Retraining | None:
+        row = self._one(select(tables.retraining).where(tables.retraining.c.decision_id == decision_id))
+        return None if row is None else rows.retraining_of(row)
+
+    def retrainings(self, model: str) -> tuple[Retraining, ...]:
+        table = tables.retraining
+        return tuple(map(rows.retraining_of, self._all(select(table).where(table.c.model == model).order_by(table.c.seq))))
+
+    # reports --------------------------------------------------------------------------------------------------------
+    def save_report(self, evaluation_id: str, kind: str, path: str) -> bool:
+        row = rows.report_row(evaluation_id, kind, path)
+        with writing(self.engine) as connection:
+            return keep(connection, tables.report, row, keys=[("evaluation_id", "kind")])
+
+    def reports(self, evaluation_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
+        found: dict[str, dict[str, str]] = {evaluation_id: {} for evaluation_id in evaluation_ids}
+        for row in self._all_of(tables.report, evaluation_ids):
+            found[row["evaluation_id"]][row["kind"]] = row["path"]
+        return {evaluation_id: dict(sorted(some.items())) for evaluation_id, some in found.items()}
+
+    # reading ----------------------------------------------------------------------------------------------------------
+    def _one(self, query: Select[Any]) -> Row | None:
+        found = self._all(query)
+        return found[0] if found else None
+
+    def _all(self, query: Select[Any]) -> list[Row]:
+        with reading(self.engine) as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def _all_of(self, table: Table, evaluation_ids: Sequence[str]) -> list[Row]:
+        """The rows of many evaluations, from one moment of the database however many queries it takes."""
+        ids = list(dict.fromkeys(evaluation_ids))
+        with reading(self.engine) as connection:
+            return [
+                dict(row)
+                for first in range(0, len(ids), _IDS_PER_QUERY)
+                for row in connection.execute(
+                    select(table).where(table.c.evaluation_id.in_(ids[first : first + _IDS_PER_QUERY]))
+                ).mappings()
+            ]
+
+
+def _matching(query: Select[Any], table: Table, row: Row) -> Select[Any]:
+    return query.where(*(table.c[name] == value for name, value in row.items()))
+
+
+def _in_span(query: Select[Any], table: Table, model: str, start: datetime | None, end: datetime | None) -> Select[Any]:
+    query = query.where(table.c.model == model)
+    if start is not None:
+        query = query.where(table.c.window_start >= rows.utc(start, "start"))
+    if end is not None:
+        query = query.where(table.c.window_start < rows.utc(end, "end"))
+    return query

@@ -1,0 +1,209 @@
+"""The tables of the monitoring database, for SQLite and PostgreSQL alike.
+
+Natural keys are unique constraints, because they make writes idempotent. ``seq`` is the order of recording. JSON is kept
+as canonical text (:func:`vigil.store.rows.canonical_json`), so that it comes back digit for digit on both engines. The
+migrations build the same tables; a test compares them with these.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """Aware UTC in and out: ``timestamptz`` on PostgreSQL, sortable text with microseconds on SQLite."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"times are timezone-aware, got {value!r}")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _recording_order() -> Column[int]:
+    return Column("seq", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=True)
+
+
+spec = Table(
+    "spec",
+    metadata,
+    Column("spec_hash", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+evaluation = Table(
+    "evaluation",
+    metadata,
+    _recording_order(),
+    Column("evaluation_id", Text, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("window_start", UtcTime, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("as_of", UtcTime, nullable=False),
+    Column("spec_hash", Text, ForeignKey("spec.spec_hash"), nullable=False),
+    Column("data_digest", Text, nullable=False),
+    Column("labels_digest", Text, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("labels", BigInteger, nullable=False),
+    Column("quality_passed", Boolean, nullable=False),
+    Column("code_version", Text, nullable=False),
+    Index(None, "model", "window_start"),
+)
+
+measurement = Table(
+    "measurement",
+    metadata,
+    Column("evaluation_id", Text, ForeignKey("evaluation.evaluation_id"), primary_key=True),
+    Column("layer", Text, primary_key=True),
+    Column("metric", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("version", Text, primary_key=True),
+    Column("reference", Text, primary_key=True),
+    Column("value", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("n", BigInteger, nullable=False),
+    Column("threshold", Double),
+    Column("verdict", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+)
+
+decision = Table(
+    "decision",
+    metadata,
+    _recording_order(),
+    Column("decision_id", Text, nullable=False, unique=True),
+    Column("evaluation_id", Text, ForeignKey("evaluation.evaluation_id"), nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("window_start", UtcTime, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("as_of", UtcTime, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("gates", Text, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("spec_hash", Text, ForeignKey("spec.spec_hash"), nullable=False),
+    Column("code_version", Text, nullable=False),
+    Index(None, "model", "window_start"),
+)
+
+version = Table(
+    "version",
+    metadata,
+    _recording_order(),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("registered_at", UtcTime, nullable=False),
+    Column("spec_hash", Text, ForeignKey("spec.spec_hash"), nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("baseline", Double),
+    Column("importance", Text, nullable=False),
+    Column("training", Text, nullable=False),
+    Column("layout", Text, nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("decision_id", Text, ForeignKey("decision.decision_id"), unique=True),
+    Column("parent", Text),
+    UniqueConstraint("model", "version"),
+)
+
+promotion = Table(
+    "promotion",
+    metadata,
+    Column("model", Text, primary_key=True),
+    Column("token", BigInteger, primary_key=True, autoincrement=False),
+    Column("version", Text, nullable=False),
+    Column("replaced", Text),
+    Column("kind", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("decision_id", Text, ForeignKey("decision.decision_id")),
+    ForeignKeyConstraint(["model", "version"], ["version.model", "version.version"]),
+    UniqueConstraint("decision_id", "version"),
+)
+
+retraining = Table(
+    "retraining",
+    metadata,
+    _recording_order(),
+    Column("decision_id", Text, ForeignKey("decision.decision_id"), nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("requested_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+    Column("champion", Text, nullable=False),
+    Column("challenger", Text),
+    Column("comparison", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Index(None, "model"),
+)
+
+profile_set = Table(
+    "profile_set",
+    metadata,
+    _recording_order(),
+    Column("model", Text, nullable=False),
+    Column("window_start", UtcTime, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    Column("data_digest", Text, nullable=False),
+    Column("layout_digest", Text, nullable=False),
+    UniqueConstraint("model", "window_start", "window_end", "data_digest", "layout_digest", name="uq_profile_set_made_from"),
+)
+
+profile = Table(
+    "profile",
+    metadata,
+    Column("profile_set", BigInteger, ForeignKey("profile_set.seq"), primary_key=True, autoincrement=False),
+    Column("version", Text, primary_key=True),
+    Column("segment", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
+
+report = Table(
+    "report",
+    metadata,
+    Column("evaluation_id", Text, ForeignKey("evaluation.evaluation_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("path", Text, nullable=False),
+)
