@@ -1,0 +1,1 @@
+"""System health, measured from the prediction log itself."""

@@ -1,0 +1,1 @@
+"""Performance from labels: weighted metrics with intervals, judged against the version's own baseline."""

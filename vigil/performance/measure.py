@@ -1,0 +1,110 @@
+"""Performance measurements of one window and version: the metric of the specification, judged; the others, shown.
+
+Differs from :mod:`vigil.performance.metrics`, which knows no threshold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.cores import effective_size
+from vigil.performance.metrics import Estimate, estimate
+from vigil.spec.model import Metric, ModelSpec, Task
+
+Mask = npt.NDArray[np.bool_]
+
+MINIMUM_PER_CLASS = 10  # of each class, for every binary metric: events per variable, Peduzzi et al. 1996; a convention
+
+
+def measure_performance(labelled: pd.DataFrame, spec: ModelSpec, *, version: str, baseline: float | None) -> tuple[Measurement, ...]:
+    """Measure the labelled rows of one window and version.
+
+    The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; for each
+    segment value, shown; and the task's other metrics for the whole window, shown. Shown is: threshold None, verdict ok.
+    Fewer rows than ``spec.labels.minimum``, or of a class fewer than 10, is ``not_enough_data`` with value None.
+
+    A prediction without a usable score (null, NaN, infinite, for a binary task outside [0, 1]) has failed: it is left out,
+    and counted in ``detail["failed"]``.
+
+    Args:
+        labelled: columns ``score``, ``label``, ``inclusion_probability`` and the segment columns; any order.
+        baseline: the version's own performance at its registration; None: nothing is judged, all is shown.
+    """
+    score = labelled["score"].to_numpy(dtype=np.float64, na_value=np.nan)
+    usable = np.isfinite(score)
+    if spec.task is Task.BINARY:
+        usable &= (score >= 0) & (score <= 1)
+    metric = spec.performance.metric
+    threshold = None if baseline is None else tolerated_limit(metric, baseline, spec.performance.tolerated_loss)
+    found = [_measure(labelled, usable, metric, spec, version=version, subject=WHOLE, threshold=threshold)]
+    others = [other for other in Metric if spec.task in other.tasks and other is not metric]
+    found.extend(_measure(labelled, usable, other, spec, version=version, subject=WHOLE, threshold=None) for other in others)
+    found.extend(
+        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None)
+        for subject, rows in _segments(labelled, spec.segments)
+    )
+    return tuple(found)
+
+
+def tolerated_limit(metric: Metric, baseline: float, tolerated_loss: float) -> float:
+    """Return the value that is still tolerated: the baseline made worse by the tolerated loss."""
+    return baseline - tolerated_loss if metric.larger_is_better else baseline + tolerated_loss
+
+
+def judge(metric: Metric, found: Estimate, threshold: float | None) -> Verdict:
+    """Breach where the whole interval is worse than the threshold, warning where the value is; without threshold ok."""
+    if threshold is None:
+        return Verdict.OK
+    best, value = (found.high, found.value) if metric.larger_is_better else (-found.low, -found.value)
+    limit = threshold if metric.larger_is_better else -threshold
+    if best < limit:
+        return Verdict.BREACH
+    return Verdict.WARNING if value < limit else Verdict.OK
+
+
+def _measure(
+    labelled: pd.DataFrame,
+    usable: Mask,
+    metric: Metric,
+    spec: ModelSpec,
+    *,
+    version: str,
+    subject: str,
+    threshold: float | None,
+) -> Measurement:
+    rows = labelled[usable]
+    score, label = rows["score"].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64)
+    weight = 1 / rows["inclusion_probability"].to_numpy(dtype=np.float64)
+    detail: dict[str, float | int] = {"effective_n": effective_size(np.sort(weight)), "failed": int(len(labelled) - len(rows))}
+    enough = len(rows) >= spec.labels.minimum
+    if spec.task is Task.BINARY:
+        positives = int(np.sum(label == 1))
+        detail |= {"positives": positives, "negatives": len(rows) - positives}
+        enough = enough and min(positives, len(rows) - positives) >= MINIMUM_PER_CLASS
+    found = estimate(metric, score, label, weight, confidence=spec.performance.confidence) if enough else None
+    return Measurement(
+        layer=Layer.PERFORMANCE,
+        metric=metric.value,
+        subject=subject,
+        version=version,
+        value=found.value if found else None,
+        low=found.low if found else None,
+        high=found.high if found else None,
+        n=len(rows),
+        threshold=threshold,
+        verdict=judge(metric, found, threshold) if found else Verdict.NOT_ENOUGH_DATA,
+        detail=detail,
+    )
+
+
+def _segments(labelled: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[tuple[str, Mask]]:
+    """Yield ``column=value`` and its rows, in the order of the columns and then of the values; null is no segment."""
+    for column in columns:
+        names = labelled[column].astype("string")
+        for name in sorted(names.dropna().unique()):
+            yield f"{column}={name}", (names == name).to_numpy(dtype=bool, na_value=False)

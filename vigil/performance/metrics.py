@@ -1,0 +1,189 @@
+"""Performance metrics of labelled predictions, weighted for sampled labels, each with a confidence interval.
+
+Differs from :mod:`vigil.performance.cores` (the bare arithmetic) and :mod:`vigil.performance.measure` (what a value says
+against the baseline). All functions share these terms:
+
+- ``score``: binary, the probability of the positive class in [0, 1]; regression, the predicted value. Finite.
+- ``label``: binary 0 or 1; regression the true value. Finite.
+- ``weight``: one over the row's inclusion probability, positive; None where every row was certain to be labelled. The
+  values are Hajek estimates: ratios of weighted sums (Hajek 1971; Sarndal, Swensson & Wretman 1992, 5.7).
+- no rows, or for the AUC one class only: :class:`~vigil.errors.NotEnoughData`. Values that do not fit: ValueError.
+
+The intervals are for the model's performance in the process that the window is a sample of, not for the window's own
+rows: with every row labelled they do not shrink to a point. Seen as a finite population, under Poisson sampling, each
+squared term would be multiplied by one minus its inclusion probability; the intervals given are wider, by that factor.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.errors import NotEnoughData
+from vigil.performance import cores
+from vigil.performance.cores import Vector
+from vigil.performance.intervals import log_interval, logit_interval, wilson_interval
+from vigil.spec.model import Metric, Task
+
+
+class Estimate(NamedTuple):
+    """A metric's value with the ends of its confidence interval; ``low <= value <= high``."""
+
+    value: float
+    low: float
+    high: float
+
+
+def roc_auc(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the probability that a positive scores higher than a negative, ties half. In [0, 1], larger is better.
+
+    Sees order only: scores that are all twice too large rank as well.
+
+    >>> roc_auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    0.75
+    """
+    return value_of(Metric.ROC_AUC, score, label, weight)
+
+
+def log_loss(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the mean of ``-log`` of the probability given to what happened, in nats. At least 0, smaller is better.
+
+    Probabilities are clipped to [eps, 1 - eps], eps = 2.2e-16.
+
+    >>> round(log_loss([0.5, 0.25], [1, 0]), 4)
+    0.4904
+    """
+    return value_of(Metric.LOG_LOSS, score, label, weight)
+
+
+def brier(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the mean of ``(score - label)^2`` (Brier 1950). In [0, 1], smaller is better.
+
+    >>> brier([0.5, 0.0], [1, 0])
+    0.125
+    """
+    return value_of(Metric.BRIER, score, label, weight)
+
+
+def accuracy(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the share of rows where ``score >= 0.5`` says what happened. In [0, 1], larger is better.
+
+    >>> accuracy([0.5, 0.4, 0.9, 0.1], [1, 1, 0, 0])
+    0.5
+    """
+    return value_of(Metric.ACCURACY, score, label, weight)
+
+
+def mae(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the mean absolute error, in the label's unit. At least 0, smaller is better.
+
+    >>> mae([1.0, 4.0], [2.0, 2.0])
+    1.5
+    """
+    return value_of(Metric.MAE, score, label, weight)
+
+
+def rmse(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the root of the mean squared error, in the label's unit. At least 0, smaller is better.
+
+    >>> rmse([1.0, 9.0], [2.0, 2.0])
+    5.0
+    """
+    return value_of(Metric.RMSE, score, label, weight)
+
+
+def value_of(metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+    """Return the value of ``metric``, the same in any order of the rows, to the last bit."""
+    return _value(metric, *_checked(metric, score, label, weight))
+
+
+def estimate(
+    metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None, *, confidence: float = 0.95
+) -> Estimate:
+    """Return the value of ``metric`` with its interval, the same in any order of the rows, to the last bit.
+
+    Variances are linearised, so nothing is resampled, and each interval is made on the scale where it covers best:
+
+    - log loss, Brier, MAE, RMSE: variance of a Hajek mean, ``n/(n-1) * sum(w^2 (loss - mean)^2) / sum(w)^2`` (Sarndal,
+      Swensson & Wretman 1992, 5.7, with replacement), on the log scale; RMSE as the root of the mean squared error's.
+    - accuracy: Wilson's interval at the effective size ``p (1 - p) / variance``, at most n (Korn & Graubard 1998).
+    - AUC: ``sum over positives of (w (placement - auc))^2 / sum(w)^2``, plus the same over negatives, each times
+      ``m/(m-1)``: with equal weights DeLong's variance (1988, doi:10.2307/2531595), on the logit scale (Pepe 2003). An AUC
+      of 0 or 1 has no such variance: Wilson's interval at the smaller class's effective size.
+
+    Degrees of freedom: Kish's effective size less one; for the AUC Satterthwaite's of the two classes' parts.
+
+    >>> estimate(Metric.BRIER, [0.5] * 100, [0, 1] * 50)
+    Estimate(value=0.25, low=0.25, high=0.25)
+    """
+    s, y, w = _checked(metric, score, label, weight)
+    if metric is Metric.ROC_AUC:
+        return _auc_estimate(s, y, w, confidence)
+    loss = LOSSES[metric](s, y)
+    value, variance, size = cores.weighted_mean(loss, w), cores.weighted_mean_variance(loss, w), cores.effective_size(w)
+    if metric is Metric.ACCURACY:
+        if variance > 0:
+            size = min(value * (1 - value) / variance, float(len(loss)))
+        low, high = wilson_interval(value, size, cores.effective_size(w) - 1, confidence)
+        return Estimate(value, min(low, value), max(high, value))
+    low, high = log_interval(value, variance, size - 1, confidence)
+    if metric is Metric.RMSE:
+        return Estimate(math.sqrt(value), math.sqrt(low), math.sqrt(high))
+    return Estimate(value, low, high)
+
+
+LOSSES: dict[Metric, Callable[[Vector, Vector], Vector]] = {
+    Metric.LOG_LOSS: cores.log_losses,
+    Metric.BRIER: cores.squared_errors,
+    Metric.ACCURACY: cores.hits,
+    Metric.MAE: cores.absolute_errors,
+    Metric.RMSE: cores.squared_errors,
+}
+
+
+def _value(metric: Metric, score: Vector, label: Vector, w: Vector) -> float:
+    if metric is Metric.ROC_AUC:
+        return cores.auc(score, label, w)
+    mean = cores.weighted_mean(LOSSES[metric](score, label), w)
+    return math.sqrt(mean) if metric is Metric.RMSE else mean
+
+
+def _auc_estimate(score: Vector, label: Vector, w: Vector, confidence: float) -> Estimate:
+    positive = label == 1
+    below, above = cores.placements(score, label, w)
+    value = cores.weighted_mean(below, w[positive])
+    parts = (cores.weighted_mean_variance(below, w[positive]), cores.weighted_mean_variance(above, w[~positive]))
+    sizes = (cores.effective_size(w[positive]), cores.effective_size(w[~positive]))
+    variance = sum(parts)
+    if variance <= 0 or not 0 < value < 1:
+        if 0 < value < 1:  # every placement is the same, as with constant scores: order says nothing, and that for certain
+            return Estimate(value, value, value)
+        smaller = min(sizes)
+        low, high = wilson_interval(value, smaller, smaller - 1, confidence)
+        return Estimate(value, min(low, value), max(high, value))
+    df = variance**2 / sum(part**2 / max(size - 1, 1.0) for part, size in zip(parts, sizes, strict=True))
+    return Estimate(value, *logit_interval(value, variance, df, confidence))
+
+
+def _checked(metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None) -> tuple[Vector, Vector, Vector]:
+    s, y = np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64)
+    w = np.ones(len(s)) if weight is None else np.asarray(weight, dtype=np.float64)
+    if s.ndim != 1 or not s.shape == y.shape == w.shape:
+        raise ValueError(f"score, label and weight are vectors of one length, got shapes {s.shape}, {y.shape} and {w.shape}")
+    if len(s) == 0:
+        raise NotEnoughData(f"{metric} needs labelled rows, got none")
+    if not (np.isfinite(s).all() and np.isfinite(y).all() and np.isfinite(w).all() and (w > 0).all()):
+        raise ValueError("score and label are finite, weight is finite and positive; leave out failed predictions first")
+    if Task.BINARY in metric.tasks:
+        if not np.isin(y, (0.0, 1.0)).all():
+            raise ValueError("a binary label is 0 or 1")
+        if metric is not Metric.ROC_AUC and not ((s >= 0) & (s <= 1)).all():
+            raise ValueError(f"{metric} needs probabilities in [0, 1]")
+        if metric is Metric.ROC_AUC and len(np.unique(y)) < 2:
+            raise NotEnoughData(f"roc_auc needs both classes, got only label {y[0]:g}")
+    order = np.lexsort((w, y, s))  # sums round in one order, whatever the order of the rows
+    return s[order], y[order], w[order]

@@ -1,0 +1,187 @@
+"""One model's rows as Ibis tables: DuckDB over Parquet, each table a question that the engine has not answered yet.
+
+Differs from :mod:`vigil.sources.files` (files with columns, whatever they mean) and :mod:`vigil.sources.labels` (which
+label counts). Nothing here holds a window's rows in memory; callers aggregate, or execute what they know to be small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import ibis
+from ibis.backends.duckdb import Backend
+
+from vigil.errors import SourceError
+from vigil.sources.digest import rows_digest
+from vigil.sources.files import (
+    Kind,
+    list_files,
+    missing_column,
+    open_parquet,
+    parquet_relation,
+    quote_name,
+    reading,
+    require_columns,
+    require_in_every_file,
+)
+from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
+from vigil.sources.observations import Observations
+from vigil.spec.model import FeatureType, ModelSpec
+from vigil.window import Window
+
+
+class ModelSource:
+    """The prediction log, labels and reference rows of one model.
+
+    It sees the files that its globs name when each kind is first opened (the prediction log: at construction) and keeps to
+    them; make a new one to see new files. It owns an in-memory DuckDB connection, ``backend``, whose time zone is UTC:
+    event times without a zone are taken as UTC, and come out as UTC.
+
+    Raises:
+        SourceError: no prediction log, or a column in ``columns`` of the specification is missing or of another type.
+            Features are not checked here: a missing feature is a finding about the data (see expectations).
+    """
+
+    def __init__(self, folder: Path, spec: ModelSpec) -> None:
+        self.folder, self.spec = Path(folder), spec
+        self.backend: Backend = ibis.duckdb.connect()
+        self.backend.raw_sql("SET TimeZone = 'UTC'")
+        self._files = list_files(self.folder, spec.source.predictions)
+        if not self._files:
+            raise SourceError(
+                f"no file of the prediction log is there (looked in {self.folder}); write predictions as Parquet, "
+                "or correct `source.predictions` of the model's specification",
+                source=spec.source.predictions,
+            )
+        self._log = open_parquet(self.backend, self._files, spec.source.predictions)
+        self._check_log()
+        self._observations = Observations(self.backend, self.folder, spec, self._log)
+
+    def columns(self) -> tuple[str, ...]:
+        """The names in the prediction log, of all its files."""
+        return tuple(self._log.columns)
+
+    def predictions(self, window: Window | None = None) -> ibis.Table:
+        """The log's rows with ``start <= event time < end``, under their own names; all rows without a window.
+
+        Event time comes out as timestamp in UTC, the version as text. A row without an event time is in no window.
+        """
+        return self._rows(None if window is None else (window,))
+
+    def reference_rows(self) -> ibis.Table:
+        """The labelled rows that the first version was trained on, under their own names.
+
+        Raises:
+            SourceError: none specified, no file, or a feature or the label is missing or of another type.
+        """
+        pattern, columns = self.spec.source.reference, self.spec.columns
+        if pattern is None:
+            raise SourceError(
+                "no reference rows are specified; set `source.reference` to the Parquet file of the training rows",
+                source=f"model {self.spec.model}",
+            )
+        files = list_files(self.folder, pattern)
+        if not files:
+            raise SourceError(
+                f"no file of the reference rows is there (looked in {self.folder}); write the training rows as Parquet, "
+                "or correct `source.reference`",
+                source=pattern,
+            )
+        table = open_parquet(self.backend, files, pattern)
+        wanted = {
+            f"features.{name}": (name, Kind.NUMBER_OR_BOOLEAN if feature.type is FeatureType.NUMERIC else Kind.ANY)
+            for name, feature in self.spec.features.items()
+        }
+        require_columns(table, wanted | {"columns.label": (columns.label, Kind.NUMBER_OR_BOOLEAN)}, pattern)
+        return table
+
+    def labels(self, as_of: datetime) -> ibis.Table:
+        """One row per prediction id: the latest label observed at or before ``as_of`` (see :mod:`vigil.sources.labels`).
+
+        Columns: the id and the observation time under their own names, ``label`` and ``inclusion_probability`` (float64).
+        No label file yet is no label: labels come late or never. A folder that does not exist is a mistake.
+
+        Raises:
+            SourceError: a column is missing or of another type, an inclusion probability known by then is outside (0, 1],
+                or a label is one that the task cannot have.
+        """
+        return latest(self._observations.known_by(as_of), self.spec.columns)
+
+    def labelled(self, windows: Sequence[Window], as_of: datetime) -> ibis.Table:
+        """The predictions of ``windows`` that have a label at ``as_of``, ordered by event time and id.
+
+        All columns of :meth:`predictions`, then ``label`` and ``inclusion_probability``; where the log has columns of these
+        names itself, the label's take their place.
+        """
+        columns = self.spec.columns
+        rows = self._rows(windows)
+        rows = rows.drop(*(name for name in (LABEL, PROBABILITY) if name in rows.columns))
+        wanted = self._observations.known_by(as_of)
+        wanted = wanted.semi_join(rows, [(wanted[columns.id], rows[columns.id])])
+        known = latest(wanted, columns).select(columns.id, LABEL, PROBABILITY)
+        return rows.inner_join(known, columns.id).order_by([columns.time, columns.id])
+
+    def data_digest(self, window: Window) -> str:
+        """SHA-256 over the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""
+        with reading(self.spec.source.predictions):
+            return rows_digest(self.backend, self.predictions(window))
+
+    def labels_digest(self, window: Window, as_of: datetime) -> str:
+        """SHA-256 over id, label and inclusion probability of the window's labelled predictions at ``as_of``.
+
+        When a label was observed is not in it: the same label observed again changes nothing.
+        """
+        with reading(self.spec.source.labels):
+            rows = self.labelled((window,), as_of).select(self.spec.columns.id, LABEL, PROBABILITY)
+            return rows_digest(self.backend, rows)
+
+    def parquet_sql(self, window: Window) -> str:
+        """A DuckDB SELECT of the window's rows that any DuckDB connection can run; it names the files by absolute path.
+
+        Its connection has to be at ``SET TimeZone = 'UTC'``, as this one's, where event times have no zone.
+        """
+        view = quote_name(self._log.get_name())
+        rows = self.backend.compile(self.predictions(window))
+        return f"WITH {view} AS (SELECT * FROM {parquet_relation(self._files)}) SELECT * FROM ({rows})"  # noqa: S608 - all is quoted
+
+    def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
+        columns, rows = self.spec.columns, self._log
+        if windows is not None:
+            moment = rows[columns.time]
+            inside: Any = ibis.literal(False)
+            for window in windows:
+                inside |= (moment >= moment_literal(moment, window.start)) & (moment < moment_literal(moment, window.end))
+            rows = rows.filter(inside)
+        return rows.mutate(
+            **{columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
+        )
+
+    def _check_log(self) -> None:
+        columns, source = self.spec.columns, self.spec.source.predictions
+        wanted = {
+            "columns.id": (columns.id, Kind.TEXT_OR_INTEGER),
+            "columns.time": (columns.time, Kind.TIME),
+            "columns.version": (columns.version, Kind.TEXT_OR_INTEGER),
+            "columns.score": (columns.score, Kind.NUMBER),
+        }
+        require_columns(self._log, wanted, source)
+        require_in_every_file(self.backend, self._files, wanted)
+        for role, name, kind in (
+            ("columns.latency_ms", columns.latency_ms, Kind.NUMBER),
+            ("columns.error", columns.error, Kind.ANY),
+        ):
+            if name is not None and name not in self._log.columns:
+                told = missing_column(role, name, self._log.columns)
+                raise SourceError(f"{told}. Set `{role}: null` where it is not logged", source=source, column=name)
+            if name is not None:
+                require_columns(self._log, {role: (name, kind)}, source)
+        for name in (LABEL, PROBABILITY):
+            if name in {columns.id, columns.time, columns.version, columns.score, *self.spec.features}:
+                raise SourceError(
+                    "vigil gives this name to what labels bring; rename the column in the log and in the specification",
+                    source=source,
+                    column=name,
+                )
