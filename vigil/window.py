@@ -75,6 +75,11 @@ def parse_moment(text: str) -> datetime:
     return as_utc(moment)
 
 
+def moment_or_now(text: str | None) -> datetime:
+    """Parse a moment; None is the present one. For the edges (flows, commands), where a person may leave it out."""
+    return datetime.now(UTC) if text is None else parse_moment(text)
+
+
 def as_utc(moment: datetime | date) -> datetime:
     """Return ``moment`` as aware UTC; a date is its midnight, a naive time is taken as UTC."""
     if not isinstance(moment, datetime):

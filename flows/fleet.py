@@ -1,0 +1,36 @@
+"""Look at all models: every window that is due, and every retraining that a killed run left unfinished."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from flows.monitor import monitor
+from flows.retrain import retrain
+from tasks.look import list_models, list_windows
+from tasks.promotion import reconcile_alias
+from tasks.retraining import hand_over, list_unfinished
+from vigil.errors import VigilError
+
+
+@flow(name="monitor_fleet")
+def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]]:
+    """Run ``monitor`` for every due window of every model of the project, oldest first; then the registry's alias follows the store's champion.
+
+    A model that fails does not keep the others from being looked at; the run fails at its end and names those that failed.
+    Writes nothing itself; a second run finds what the first one wrote.
+    """
+    summaries, failures = [], []
+    for model in list_models(project):
+        try:
+            for decision in list_unfinished(project, model):
+                if not hand_over(project, decision):
+                    retrain(project, decision.decision_id, as_of)
+            summaries += [monitor(project, model, start, as_of) for start in list_windows(project, model, as_of)]
+            reconcile_alias(project, model)
+        except VigilError as error:
+            failures.append(f"{model}: {error}")
+    if failures:
+        raise VigilError(f"{len(failures)} of the models could not be looked at; " + "; ".join(failures))
+    return summaries

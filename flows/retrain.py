@@ -1,0 +1,30 @@
+"""From a RETRAIN decision to a registered challenger, compared with the champion, and promoted, kept back or waiting."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow
+
+from tasks.promotion import settle
+from tasks.publish import publish_retraining
+from tasks.retraining import compare_challenger, open_retraining, train_challenger
+
+
+@flow(name="retrain", flow_run_name="retrain for {decision_id}")
+def retrain(project: str, decision_id: str, as_of: str | None = None) -> dict[str, Any]:
+    """Carry out one retraining decision, from wherever an earlier run left it.
+
+    Writes: one retraining row (the store); one version with its lineage (MLflow and the store), found again by its
+    decision id and never registered twice; one comparison; at most one move of the champion. Each step looks first
+    whether it was done, so a run that is killed anywhere is finished by the next.
+
+    Args:
+        project: the project's folder.
+        as_of: ISO moment that the writes bear; default now. Labels count as of the decision, whenever this runs.
+    """
+    retraining = open_retraining(project, decision_id, as_of)
+    if not retraining.state.final:
+        train_challenger(project, decision_id, as_of)
+        settle(project, decision_id, compare_challenger(project, decision_id), as_of)
+    return publish_retraining(project, decision_id)

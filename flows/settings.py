@@ -1,0 +1,46 @@
+"""Which Prefect a project's flows talk to. Call :func:`use_project` before any flow is imported; it imports no Prefect itself.
+
+Precedence: an API address in the environment (a worker, ``vigil up``'s own processes, a test) > ``prefect.api_url`` of
+vigil.yaml > a server that ``vigil up`` runs for this project > an ephemeral server that lives as long as this process.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from vigil.project import Project
+from vigil.quiet import be_quiet
+from vigil.up_state import running_api
+
+
+def use_project(project: Project) -> None:
+    """Point this process and its children at the project's Prefect; what the environment says already is kept."""
+    be_quiet()
+    home = project.path(project.spec.prefect.home)
+    home.mkdir(parents=True, exist_ok=True)
+    settings = {
+        "PREFECT_HOME": str(home),
+        "PREFECT_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_LOGGING_LEVEL": "ERROR",
+        "PREFECT_SERVER_EPHEMERAL_ENABLED": "true",
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+    }
+    api = project.spec.prefect.api_url or running_api(project)
+    if api is not None:
+        settings["PREFECT_API_URL"] = api
+    for name, value in settings.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def without_heartbeats() -> Iterator[None]:
+    """Run flows in this process without heartbeats: joining their thread costs each synchronous flow a second.
+
+    Heartbeats tell a server that a remote run died; here caller and flow are one process.
+    """
+    from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield

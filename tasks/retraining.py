@@ -1,0 +1,142 @@
+"""The steps of a retraining: open it, train and register its challenger, compare. Each looks first whether it was done."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from tasks.promotion import move_champion
+from tasks.registry import ADOPTED, CHALLENGER, Candidate, Registry
+from vigil import __version__
+from vigil.challenger.compare import Comparison
+from vigil.challenger.make import Made, compare_with_champion, make_challenger, make_first
+from vigil.decision.pending import unfinished
+from vigil.decision.types import Decision
+from vigil.errors import NotEnoughData, RegistryError, StoreError, TrainingFailed
+from vigil.project import Project
+from vigil.store.records import PromotionKind, Retraining, RetrainingState, Version
+from vigil.window import moment_or_now
+from vigil.workspace import Workspace
+
+
+def is_registry_fault(task: Any, run: Any, state: Any) -> bool:
+    """Tell whether a task failed because the registry could not be reached: the one fault that waiting may cure."""
+    return isinstance(state.result(raise_on_failure=False), RegistryError)
+
+
+# the registry may be a server across a network
+ACROSS_A_NETWORK: dict[str, Any] = {"retries": 2, "retry_delay_seconds": [2, 10], "retry_condition_fn": is_registry_fault}
+
+
+@task(cache_policy=NO_CACHE)
+def list_unfinished(project: str, model: str) -> tuple[Decision, ...]:
+    store = Project.open(project).store()
+    return unfinished(store.decisions(model), store.retrainings(model))
+
+
+@task(cache_policy=NO_CACHE)
+def hand_over(project: str, decision: Decision) -> bool:
+    """Start the retraining as a deployment run of its own where this run is one; False where the caller is to run it."""
+    from prefect.deployments import run_deployment
+    from prefect.runtime import deployment
+
+    if deployment.id is None:
+        return False
+    run_deployment(
+        "retrain/retrain",
+        parameters={"project": project, "decision_id": decision.decision_id},
+        idempotency_key=decision.decision_id,
+        timeout=0,
+        as_subflow=False,
+    )
+    return True
+
+
+@task(cache_policy=NO_CACHE)
+def open_retraining(project: str, decision_id: str, as_of: str | None = None) -> Retraining:
+    work, decision = Workspace.of_decision(project, decision_id)
+    champion = work.store.champion(decision.model)
+    if champion is None:
+        raise StoreError(f"{decision.model} has no champion to challenge; run `vigil adopt {decision.model}`")
+    work.store.request_retraining(decision_id, model=decision.model, champion=champion.version, at=moment_or_now(as_of))
+    return work.retraining(decision_id)
+
+
+@task(cache_policy=NO_CACHE, **ACROSS_A_NETWORK)
+def train_challenger(project: str, decision_id: str, as_of: str | None = None) -> Retraining:
+    work, decision = Workspace.of_decision(project, decision_id)
+    retraining = work.retraining(decision_id)
+    if retraining.state is not RetrainingState.REQUESTED:
+        return retraining
+    try:
+        made = make_challenger(work, decision)
+    except (NotEnoughData, TrainingFailed) as error:
+        return work.store.advance_retraining(decision_id, RetrainingState.FAILED, at=moment_or_now(as_of), reason=str(error))
+    version = register(work, made, decision_id=decision_id, parent=retraining.champion, at=moment_or_now(as_of))
+    Registry(work.project).set_alias(decision.model, CHALLENGER, version)
+    return work.store.advance_retraining(decision_id, RetrainingState.REGISTERED, at=moment_or_now(as_of), challenger=version)
+
+
+@task(cache_policy=NO_CACHE, **ACROSS_A_NETWORK)
+def compare_challenger(project: str, decision_id: str) -> Comparison | None:
+    work, decision = Workspace.of_decision(project, decision_id)
+    retraining = work.retraining(decision_id)
+    if retraining.state is not RetrainingState.REGISTERED or retraining.challenger is None:
+        return None
+    registry = Registry(work.project)
+    champion = registry.load_model(decision.model, retraining.champion)
+    challenger = registry.load_model(decision.model, retraining.challenger)
+    return compare_with_champion(work, decision, champion, challenger)
+
+
+@task(cache_policy=NO_CACHE, **ACROSS_A_NETWORK)
+def adopt_first_version(project: str, model: str, by: str, as_of: str | None = None) -> str:
+    work = Workspace.open(project, model)
+    champion = work.store.champion(model)
+    if champion is not None:
+        return champion.version
+    version = register(work, make_first(work), decision_id=None, parent=None, at=moment_or_now(as_of))
+    move_champion(work, version, kind=PromotionKind.ADOPTED, by=by, reason="the first version", at=moment_or_now(as_of), decision_id=None)
+    return version
+
+
+def register(work: Workspace, made: Made, *, decision_id: str | None, parent: str | None, at: datetime) -> str:
+    """Register what was made in MLflow, then in the store; both find what an earlier attempt left."""
+    spec = work.spec
+    metric = spec.performance.metric.value
+    candidate = Candidate(
+        model=made.model,
+        decision_id=decision_id or ADOPTED,
+        example=made.rows,
+        training_digest=made.digest,
+        lineage=made.lineage,
+        metrics={f"holdout_{metric}": made.baseline, "training_rows": float(len(made.rows))},
+        importance=made.importance,
+        layout=made.layout,
+        profile=made.profile,
+        baseline=made.baseline,
+        parent=parent,
+        code_version=__version__,
+    )
+    version = Registry(work.project).register(spec, candidate)
+    if work.store.version(spec.model, version) is None:
+        work.store.save_version(
+            Version(
+                model=spec.model,
+                version=version,
+                registered_at=at,
+                spec_hash=spec.hash,
+                metric=metric,
+                baseline=made.baseline,
+                importance=made.importance,
+                training={**made.lineage, "training_digest": made.digest},
+                layout=made.layout,
+                profile=made.profile,
+                decision_id=decision_id,
+                parent=parent,
+            )
+        )
+    return version

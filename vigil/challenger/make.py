@@ -1,0 +1,168 @@
+"""A fitted model with all that is registered with it: its rows, baseline, importance, reference and lineage.
+
+Differs from :mod:`vigil.challenger.fit`, which fits whatever rows it is given. Making the same challenger again, from the
+same store and labels, gives the same model: everything is as of its decision, in canonical order, with the spec's seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from vigil.challenger.compare import Comparison, compare
+from vigil.challenger.fit import fit, load_trainer, permutation_importance, score
+from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows, rows_digest, training_rows
+from vigil.challenger.training_data import TrainingPlan, plan_training
+from vigil.decision.types import Decision
+from vigil.errors import NotEnoughData
+from vigil.performance.metrics import value_of
+from vigil.profile.reference import reference_of
+from vigil.window import Window
+from vigil.workspace import Workspace
+
+FIRST_FIT_SHARE = 0.8  # of the reference rows, in order of time; the rest measures the first version's baseline (convention)
+
+
+@dataclass(frozen=True)
+class Made:
+    """A fitted model and what is known of it.
+
+    Attributes:
+        rows: the training rows, as the trainer got them.
+        digest: content digest of the training rows.
+        lineage: plain JSON: windows trained on, kept and left out and why, counts of rows, digests.
+        baseline: the performance metric on held-out rows.
+        importance: feature -> share.
+        layout, profile: JSON of the reference.
+    """
+
+    model: Any
+    rows: pd.DataFrame
+    digest: str
+    lineage: Mapping[str, Any]
+    baseline: float
+    importance: Mapping[str, float]
+    layout: str
+    profile: str
+
+
+def make_first(work: Workspace) -> Made:
+    """Make the first version from the reference rows.
+
+    Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest; the version itself is
+    then fitted to all of them.
+
+    Raises:
+        SourceError, NotEnoughData, TrainingFailed: there are no such rows, too few, or the trainer fails on them.
+    """
+    spec = work.spec
+    rows = training_rows(pd.DataFrame(), work.source.reference_rows().to_pandas(), spec)
+    cut = int(len(rows) * FIRST_FIT_SHARE)
+    trainer = load_trainer(work.project.folder, spec.training.trainer)
+    early = fit(trainer, rows.iloc[:cut], spec)
+    held_out = rows.iloc[cut:].reset_index(drop=True)
+    lineage = {"trained_on": [], "holdout": [], "excluded": {}, "include_reference": True, "reference_rows": len(rows), "window_rows": 0}
+    return _finish(work, fit(trainer, rows, spec), early, rows, held_out, lineage, ())
+
+
+def make_challenger(work: Workspace, decision: Decision) -> Made:
+    """Make the challenger that a decision asks for, from labels known when it was made.
+
+    Raises:
+        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :func:`fit`.
+    """
+    spec, plan = work.spec, plan_of(work, decision)
+    labelled = labelled_in(work, plan.trained_on, decision)
+    reference = work.source.reference_rows().to_pandas() if plan.include_reference else None
+    rows = training_rows(labelled, reference, spec)
+    model = fit(load_trainer(work.project.folder, spec.training.trainer), rows, spec)
+    lineage = {
+        **plan.to_json(),
+        "decision_id": decision.decision_id,
+        "labels_as_of": decision.as_of.isoformat(),
+        "reference_rows": 0 if reference is None else len(reference),
+        "window_rows": len(labelled),
+        "data_digests": {window.key: work.source.data_digest(window) for window in plan.trained_on},
+    }
+    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
+
+
+def compare_with_champion(work: Workspace, decision: Decision, champion: Any, challenger: Any) -> Comparison:
+    """Score the plan's held-out rows, which come after the challenger's training cut-off, with both models and compare."""
+    rows = held_out_rows(work, plan_of(work, decision), decision)
+    rng = np.random.default_rng(work.spec.training.seed)
+    return compare(
+        score(champion, rows, work.spec),
+        score(challenger, rows, work.spec),
+        rows[LABEL].to_numpy(),
+        rows[WEIGHT].to_numpy(),
+        work.spec,
+        rng,
+    )
+
+
+def plan_of(work: Workspace, decision: Decision) -> TrainingPlan:
+    """Plan the training that a decision asks for, from evaluations made up to it."""
+    evaluations = work.store.evaluations(work.spec.model, end=decision.window.end, as_of=decision.as_of)
+    return plan_training(work.spec, decision.window, evaluations, work.store.decisions(work.spec.model, end=decision.window.end))
+
+
+def held_out_rows(work: Workspace, plan: TrainingPlan, decision: Decision) -> pd.DataFrame:
+    """Return the labelled rows of the plan's holdout, in canonical order."""
+    return labelled_rows(labelled_in(work, plan.holdout, decision), work.spec)
+
+
+def labelled_in(work: Workspace, windows: tuple[Window, ...], decision: Decision) -> pd.DataFrame:
+    """Return the windows' labelled rows as known when the decision was made, under the log's own column names."""
+    columns = work.spec.columns
+    frame: pd.DataFrame = work.source.labelled(windows, decision.as_of).to_pandas()
+    names = {LABEL: columns.label}
+    if columns.inclusion_probability is not None:
+        names["inclusion_probability"] = columns.inclusion_probability
+    return frame.rename(columns=names)
+
+
+def _finish(
+    work: Workspace,
+    model: Any,
+    scored_by: Any,
+    rows: pd.DataFrame,
+    held_out: pd.DataFrame,
+    lineage: Mapping[str, Any],
+    windows: tuple[Window, ...],
+) -> Made:
+    """Measure what is registered with a model; ``scored_by`` is a fit that has not seen ``held_out``."""
+    spec, source = work.spec, work.source
+    if held_out.empty:
+        raise NotEnoughData(f"{spec.model}: no labelled row is held out to measure the baseline on; wait for more labels")
+    scores = score(scored_by, held_out, spec)
+    baseline = value_of(spec.performance.metric, scores, held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy())
+    importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
+    scored = source.backend.create_table(
+        "vigil_held_out", held_out.assign(**{spec.columns.score: scores})[[*spec.features, spec.columns.score]], overwrite=True
+    )
+    layout, profile = reference_of(_population(work, windows, include_reference=bool(lineage["include_reference"])), scored, spec)
+    return Made(
+        model=model,
+        rows=rows,
+        digest=rows_digest(rows),
+        lineage=lineage,
+        baseline=baseline,
+        importance=importance,
+        layout=layout.to_json(),
+        profile=profile.to_json(),
+    )
+
+
+def _population(work: Workspace, windows: tuple[Window, ...], *, include_reference: bool) -> ibis.Table:
+    """The rows that the training rows stand for: all of the windows' predictions, labelled or not, and the reference."""
+    features = list(work.spec.features)
+    parts = [work.source.predictions(window).select(*features) for window in windows]
+    if include_reference:
+        parts.append(work.source.reference_rows().select(*features))
+    return parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)

@@ -1,0 +1,106 @@
+"""Which rows, which labels, which version, as of when: fixed before anything is measured, and named by a digest.
+
+Differs from :class:`vigil.store.records.Evaluation`, which is what remains in the store after the look.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from vigil import __version__
+from vigil.errors import NotAllowed, StoreError
+from vigil.sources.tables import ModelSource
+from vigil.spec.model import ModelSpec
+from vigil.store.contract import Store
+from vigil.store.records import Evaluation, Version
+from vigil.window import Window
+
+
+@dataclass(frozen=True)
+class Look:
+    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts."""
+
+    evaluation_id: str
+    model: str
+    window: Window
+    as_of: datetime
+    version: str
+    spec_hash: str
+    data_digest: str
+    labels_digest: str
+    rows: int
+
+
+def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, as_of: datetime) -> Look:
+    """Fix what a look at ``window`` sees as of ``as_of``.
+
+    The version is the one that scored most rows of the window; the champion where the window has no row.
+
+    Raises:
+        NotAllowed: ``as_of`` lies before the window's end.
+        StoreError: the rows were scored by a version that vigil does not know, or the model has no version yet.
+    """
+    if as_of < window.end:
+        raise NotAllowed(f"window {window.key} of {spec.model} has not ended as of {as_of.isoformat()}; look at it after its end")
+    counts = rows_by_version(source, spec, window)
+    version = serving_version(store, spec, counts)
+    data_digest, labels_digest = source.data_digest(window), source.labels_digest(window, as_of)
+    identity = json.dumps([spec.model, window.key, version.version, spec.hash, data_digest, labels_digest])
+    return Look(
+        evaluation_id="e-" + hashlib.sha256(identity.encode()).hexdigest()[:16],
+        model=spec.model,
+        window=window,
+        as_of=as_of,
+        version=version.version,
+        spec_hash=spec.hash,
+        data_digest=data_digest,
+        labels_digest=labels_digest,
+        rows=sum(counts.values()),
+    )
+
+
+def rows_by_version(source: ModelSource, spec: ModelSpec, window: Window) -> dict[str, int]:
+    """Count the window's rows by the version that scored them, by one aggregate in the engine."""
+    rows = source.predictions(window)
+    counted = rows.group_by(_version=rows[spec.columns.version].cast("string")).agg(_rows=rows.count()).to_pyarrow().to_pylist()
+    return {str(row["_version"]): int(row["_rows"]) for row in counted}
+
+
+def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Version:
+    """Return the version that scored most rows (ties: the smaller name), or the champion where there are none."""
+    if counts:
+        name = min(counts, key=lambda version: (-counts[version], version))
+        known = store.version(spec.model, name)
+        if known is None:
+            names = ", ".join(v.version for v in store.versions(spec.model)) or "none"
+            raise StoreError(
+                f"most rows of {spec.model} were scored by version {name!r}, which vigil does not know (known: {names}); "
+                f"register it, or for a first version run `vigil adopt {spec.model}`"
+            )
+        return known
+    champion = store.champion(spec.model)
+    known = store.version(spec.model, champion.version) if champion is not None else None
+    if known is None:
+        raise StoreError(f"{spec.model} has no champion yet; run `vigil adopt {spec.model}`")
+    return known
+
+
+def evaluation_of(look: Look, *, labels: int, quality_passed: bool) -> Evaluation:
+    """Return the record that the store keeps of a look."""
+    return Evaluation(
+        evaluation_id=look.evaluation_id,
+        model=look.model,
+        window=look.window,
+        version=look.version,
+        as_of=look.as_of,
+        spec_hash=look.spec_hash,
+        data_digest=look.data_digest,
+        labels_digest=look.labels_digest,
+        rows=look.rows,
+        labels=labels,
+        quality_passed=quality_passed,
+        code_version=__version__,
+    )

@@ -1,0 +1,91 @@
+"""All that is measured of one look: drift, performance and health, from stored profiles, labels and one aggregate each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import ibis
+import pandas as pd
+
+from vigil.drift.measure import measure_drift
+from vigil.errors import StoreError
+from vigil.evaluation.look import Look
+from vigil.health.measure import measure_health
+from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.measure import measure_performance
+from vigil.profile.layout import Layout
+from vigil.profile.profile import Profile
+from vigil.profile.scan import profile_rows
+from vigil.sources.tables import ModelSource
+from vigil.spec.model import ModelSpec
+from vigil.store.contract import Store
+from vigil.store.records import Version
+
+LABELLED_ROWS = 200_000  # scored in memory at most; beyond it a fixed pseudo-random part of them is taken
+
+
+def quality_passed(measurements: Iterable[Measurement]) -> bool:
+    """Tell whether no critical expectation failed."""
+    return not any(m.layer is Layer.DATA_QUALITY and m.verdict is Verdict.BREACH for m in measurements)
+
+
+def profiles_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> Mapping[tuple[str, str], Profile]:
+    """Return the window's profiles by (version, segment): from the store where this very data was profiled before, else by one scan."""
+    layout = Layout.from_json(version_of(store, look).layout)
+    stored = store.profiles(spec.model, look.window, look.data_digest, layout.digest)
+    if stored:
+        return {key: Profile.from_json(body, layout) for key, body in stored.items()}
+    profiles = profile_rows(source.predictions(look.window), spec, layout)
+    bodies = {key: profile.to_json() for key, profile in profiles.items()}
+    store.save_profiles(spec.model, look.window, look.data_digest, layout.digest, bodies)
+    return profiles
+
+
+def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
+    """Measure the drift of the rows that the looked-at version scored against its training reference."""
+    version = version_of(store, look)
+    profiles = profiles_of(source, store, spec, look)
+    current = profiles.get((look.version, WHOLE))
+    if current is None:
+        return ()
+    reference = Profile.from_json(version.profile, Layout.from_json(version.layout))
+    return measure_drift(current, reference, spec, importance=version.importance, version=look.version)
+
+
+def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
+    """Measure performance on the labels that had arrived by the look, for the rows of the looked-at version."""
+    version = version_of(store, look)
+    baseline = version.baseline if version.metric == spec.performance.metric.value else None
+    return measure_performance(labelled_frame(source, spec, look), spec, version=look.version, baseline=baseline)
+
+
+def health_of(source: ModelSource, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
+    """Measure latency, errors and throughput of the looked-at version."""
+    return measure_health(source.predictions(look.window), spec, version=look.version)
+
+
+def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataFrame:
+    """Return the look's labelled rows as a frame of ``score``, ``label``, ``inclusion_probability`` and the segment columns."""
+    rows = source.labelled([look.window], look.as_of)
+    rows = rows.filter(rows[spec.columns.version].cast("string") == look.version)
+    if int(rows.count().to_pyarrow().as_py()) > LABELLED_ROWS:
+        rows = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(LABELLED_ROWS)
+    columns = {"score": rows[spec.columns.score], "label": rows["label"], "inclusion_probability": rows["inclusion_probability"]}
+    segments = {name: rows[name] for name in spec.segments}
+    frame: pd.DataFrame = (
+        rows.order_by([ibis.asc(rows[spec.columns.time]), ibis.asc(rows[spec.columns.id])]).select(**columns, **segments).to_pandas()
+    )
+    return frame
+
+
+def labels_counted(source: ModelSource, look: Look) -> int:
+    """Count the window's rows that have a label as of the look, whichever version scored them."""
+    return int(source.labelled([look.window], look.as_of).count().to_pyarrow().as_py())
+
+
+def version_of(store: Store, look: Look) -> Version:
+    """Return the record of the looked-at version."""
+    version = store.version(look.model, look.version)
+    if version is None:
+        raise StoreError(f"version {look.version} of {look.model} is not in the store; run `vigil adopt {look.model}`")
+    return version
