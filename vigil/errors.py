@@ -60,6 +60,10 @@ class RegistryError(VigilError):
     """The model registry cannot be reached or does not hold what was asked for."""
 
 
+class OrchestratorError(VigilError):
+    """Prefect's API cannot be reached."""
+
+
 class TrainingFailed(VigilError):
     """The trainer raised, returned something that cannot score, or measured NaN."""
 

@@ -36,6 +36,7 @@ _GROUPED = re.compile(r"[-+]?\d[\d_,]*\d(\.\d+)?")
 _PATTERNS = {  # a pattern of the specification -> what it means
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "a name of lower-case letters, digits, `-` and `_`, at most 63 long",
     r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "module:function, such as `training:train`",
+    r"^\S+(\s+\S+){4}$": "five fields of cron, such as `0 6 * * *`",
     r"^expect_[a-z_]+$": "an expectation's name, such as `expect_column_values_to_be_between`",
 }
 

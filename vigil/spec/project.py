@@ -21,7 +21,7 @@ class PrefectSpec(SpecModel):
     api_url: str | None = None
     home: str = "state/prefect"
     port: Annotated[int, Field(ge=1, le=65535)] = 4200
-    schedule: str = "0 6 * * *"  # cron, UTC: when the fleet is monitored
+    schedule: Annotated[str, Field(pattern=r"^\S+(\s+\S+){4}$")] = "0 6 * * *"  # cron, UTC: when the fleet is monitored
 
 
 class MlflowSpec(SpecModel):

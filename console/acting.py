@@ -1,0 +1,170 @@
+"""Commands that run flows: ``adopt``, ``run``, ``backfill``, ``approve``, ``reject``, ``demo``, ``up``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from console.exit_codes import UsageError
+from console.looking import ModelArgument
+from console.output import Json, console, print_json, say, working
+from console.session import flows_of, moment, session_of
+
+if TYPE_CHECKING:
+    from vigil.project import Project
+
+DecisionArgument = Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id, from `vigil status` or `vigil decisions`.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit trail.")]
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who; default the name of the user who runs this.")]
+
+
+def adopt(context: typer.Context, model: ModelArgument, by: By = None, as_json: Json = False) -> None:
+    """Train a model's first version on its reference rows, register it and make it champion."""
+    from dataclasses import asdict
+
+    project = session_of(context).project()
+    project.model(model)
+    with working(f"training the first version of {model}"), flows_of(project):
+        from flows.adopt import adopt as adopt_flow
+
+        adopt_flow(str(project.folder), model, _name(by))
+    with project.store() as store:
+        champion = store.champion(model)
+    assert champion is not None
+    if as_json:
+        print_json([asdict(champion)])
+    else:
+        console().print(f"{model}: version {champion.version} is champion. Look at its first window with `vigil run {model}`.", markup=False)
+
+
+def run(
+    context: typer.Context,
+    model: ModelArgument,
+    window: Annotated[str | None, typer.Option("--window", metavar="START", help="A moment in the window. Default: the latest due.")] = None,
+    as_of: Annotated[str | None, typer.Option("--as-of", metavar="MOMENT", help="See labels up to this moment. Default: now.")] = None,
+    report: Annotated[bool, typer.Option("--report", help="Write Evidently's reports even where nothing is in breach.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Look at one window of a model: validate, measure, decide, and retrain where that is decided."""
+    from console.windows import latest_due
+
+    project = session_of(context).project()
+    spec = project.model(model)
+    seen_at = datetime.now(UTC) if as_of is None else moment(as_of)
+    chosen = latest_due(project.folder, spec, seen_at) if window is None else spec.window.containing(moment(window))
+    with working(f"looking at {model}, {chosen.key}"), flows_of(project):
+        from flows.monitor import monitor
+
+        summary = monitor(str(project.folder), model, chosen.start.isoformat(), None if as_of is None else seen_at.isoformat(), report)
+    _print_made(project, [summary["decision_id"]], as_json=as_json)
+
+
+def backfill(
+    context: typer.Context,
+    model: ModelArgument,
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first window holds this. Default: the log's first row.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this. Default: the latest due.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option("--as-of", metavar="MOMENT", help="See labels up to this moment. Default: for each window when it was due."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Look at a span of windows, oldest first, each as it would have been looked at when its labels were due."""
+    from rich.progress import Progress
+
+    from console.windows import due_between
+
+    project = session_of(context).project()
+    spec = project.model(model)
+    now = datetime.now(UTC)
+    windows = due_between(
+        project.folder, spec, None if start is None else moment(start), None if end is None else moment(end), now
+    )
+    if not windows:
+        raise UsageError(f"no window of {model} in that span is due; a window is due {spec.labels.delay_days:g} days after its end")
+    made = []
+    bars = console(stderr=True)
+    with flows_of(project), Progress(console=bars, transient=True) as progress:
+        from flows.monitor import monitor
+
+        bar = progress.add_task(f"looking at {model}", total=len(windows))
+        for window in windows:
+            progress.update(bar, description=f"looking at {model}, {window.key}")
+            seen_at = spec.as_of(window) if as_of is None else moment(as_of)
+            made.append(monitor(str(project.folder), model, window.start.isoformat(), seen_at.isoformat())["decision_id"])
+            progress.advance(bar)
+    _print_made(project, made, as_json=as_json)
+
+
+def approve(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
+    """Promote the challenger that a decision trained and that waits for approval."""
+    _answer(context, decision, reason, by, approve=True, as_json=as_json)
+
+
+def reject(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
+    """Keep the champion: turn down the challenger that waits for approval."""
+    _answer(context, decision, reason, by, approve=False, as_json=as_json)
+
+
+def demo(context: typer.Context) -> None:
+    """Play a year of real flights through the whole loop, in the folder of --project (default .demo)."""
+    folder = Path(session_of(context).project_option or ".demo")
+    from examples.flights.demo import run as play
+
+    play(folder, console())
+
+
+def up(context: typer.Context) -> None:
+    """Run Prefect, MLflow and the scheduled monitoring on this machine until Ctrl-C."""
+    project = session_of(context).project()
+    from deployments.up import run as serve
+
+    serve(project)
+
+
+def _answer(context: typer.Context, decision: str, reason: str, by: str | None, *, approve: bool, as_json: bool) -> None:
+    from console.render import print_retraining
+    from console.rows import retraining_row
+
+    project = session_of(context).project()
+    with project.store() as store:
+        if store.retraining(decision) is None:
+            waiting = [r.decision_id for name in sorted(project.models) for r in store.retrainings(name) if r.state == "waiting_for_approval"]
+            raise UsageError(f"no retraining of decision {decision!r}; waiting for approval: {', '.join(waiting) or 'none'}")
+    with working("promoting" if approve else "rejecting"), flows_of(project):
+        from flows.promote import approve as approve_flow
+        from flows.promote import reject as reject_flow
+
+        (approve_flow if approve else reject_flow)(str(project.folder), decision, _name(by), reason)
+    with project.store() as store:
+        retraining = store.retraining(decision)
+    assert retraining is not None
+    if as_json:
+        print_json([retraining_row(retraining)])
+    else:
+        print_retraining(retraining_row(retraining))
+
+
+def _print_made(project: Project, decision_ids: list[str], *, as_json: bool) -> None:
+    """Print decisions that were just made, and how to read more about them."""
+    from console.render import print_decisions
+    from console.rows import decision_rows
+
+    with project.store() as store:
+        made = [found for found in map(store.decision, decision_ids) if found is not None]
+        rows = decision_rows(store, made)
+    if as_json:
+        print_json(rows)
+        return
+    print_decisions(rows, made[0].model)
+    say(f"`vigil why {made[-1].model} {made[-1].window.start.date()}` explains it.")
+
+
+def _name(by: str | None) -> str:
+    import getpass
+
+    return by or getpass.getuser()

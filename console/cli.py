@@ -1,0 +1,121 @@
+"""The ``vigil`` command: global options, the commands' registration, and errors turned into a sentence and an exit code.
+
+Nothing heavy is imported here: each command imports what it uses.
+"""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from console import acting, authoring, checking, looking
+from console.exit_codes import exit_code_of
+from console.session import Session
+from vigil import __version__
+from vigil.errors import VigilError
+
+GLOBAL_WITH_VALUE, GLOBAL_FLAGS = ("--project",), ("--debug",)
+
+
+class VigilGroup(TyperGroup):
+    """Takes the global options after the command too, and turns errors into messages on stderr and exit codes."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, hoisted(args))
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except VigilError as error:
+            _complain(str(error), debug=ctx.params["debug"])
+            raise typer.Exit(exit_code_of(error)) from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, ArithmeticError) as error:
+            hint = "" if ctx.params["debug"] else " (run it again with --debug for the traceback)"
+            _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=ctx.params["debug"])
+            raise typer.Exit(exit_code_of(error)) from None
+
+
+app = typer.Typer(
+    name="vigil",
+    cls=VigilGroup,
+    help="Keeps machine-learning models healthy in production: validates, measures, decides with reasons, retrains, compares, promotes.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    project: Annotated[
+        str | None,
+        typer.Option("--project", metavar="DIR", help="The folder with vigil.yaml. Default: $VIGIL_PROJECT, else here or a parent."),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=lambda v: _version(asked=v))] = False,
+) -> None:
+    context.obj = Session(project_option=project, debug=debug)
+
+
+for command in (
+    acting.demo,
+    authoring.init,
+    checking.check,
+    acting.adopt,
+    acting.run,
+    acting.backfill,
+    acting.up,
+    looking.status,
+    looking.why,
+    looking.decisions,
+    acting.approve,
+    acting.reject,
+    checking.doctor,
+    authoring.schema,
+):
+    app.command()(command)
+
+
+def hoisted(args: Sequence[str]) -> list[str]:
+    """Return ``args`` with the global options first, so that ``vigil why MODEL --project DIR`` works; after ``--`` nothing moves.
+
+    >>> hoisted(["why", "churn", "--project", "shop", "--json"])
+    ['--project', 'shop', 'why', 'churn', '--json']
+    """
+    first: list[str] = []
+    rest: list[str] = []
+    waiting = iter(args)
+    for word in waiting:
+        if word == "--":
+            rest += [word, *waiting]
+        elif word in GLOBAL_WITH_VALUE:
+            first += [word, *(value for value in [next(waiting, None)] if value is not None)]
+        elif word in GLOBAL_FLAGS or word.startswith(tuple(f"{name}=" for name in GLOBAL_WITH_VALUE)):
+            first.append(word)
+        else:
+            rest.append(word)
+    return first + rest
+
+
+def main() -> None:
+    """Run the command; the process ends with its exit code."""
+    app()
+
+
+def _complain(message: str, *, debug: bool) -> None:
+    if debug:
+        traceback.print_exc(file=sys.stderr)
+    sys.stderr.write(f"vigil: {message}\n")
+
+
+def _version(*, asked: bool) -> None:
+    if asked:
+        sys.stdout.write(f"vigil {__version__}\n")
+        raise typer.Exit

@@ -1,0 +1,87 @@
+"""Commands that read the store and change nothing: ``status``, ``why``, ``decisions``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from console.exit_codes import UsageError
+from console.output import Json, print_json
+from console.session import moment, session_of
+
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's name in its specification.")]
+
+
+def status(context: typer.Context, as_json: Json = False) -> None:
+    """Show how each model stands: champion, latest window, latest decision, and what waits for approval."""
+    from console.render import print_status
+    from console.rows import status_row
+
+    project = session_of(context).project()
+    with project.store() as store:
+        rows = [status_row(store, project.models[name]) for name in sorted(project.models)]
+    if as_json:
+        print_json(rows)
+    else:
+        print_status(rows)
+
+
+def why(
+    context: typer.Context,
+    model: ModelArgument,
+    date: Annotated[str | None, typer.Argument(metavar="[DATE]", help="A moment in the window asked about. Default: the latest.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Explain the decision about one window in plain words: what each gate said, with its numbers, and what would have changed it."""
+    from console.render import print_why
+    from console.rows import decision_rows, measurement_row
+    from vigil.decision.words import explain
+
+    project = session_of(context).project()
+    project.model(model)
+    with project.store() as store:
+        made = store.decisions(model)
+        if not made:
+            raise UsageError(f"nothing was decided about {model} yet; look at its latest window with `vigil run {model}`")
+        asked = made[-1].window.start if date is None else moment(date)
+        about = [decision for decision in made if decision.window.holds(asked)]
+        if not about:
+            raise UsageError(
+                f"nothing was decided about the window of {model} that holds {asked.date()}; decided windows are from "
+                f"{made[0].window.start.date()} to {made[-1].window.end.date()}. Look at it with `vigil run {model} --window {asked.date()}`"
+            )
+        decision = about[-1]
+        explanation = explain(decision)
+        row: dict[str, Any] = decision_rows(store, [decision])[0]
+        measurements = [measurement_row(m) for m in store.measurements([decision.evaluation_id])[decision.evaluation_id]]
+        reports = dict(store.reports([decision.evaluation_id]).get(decision.evaluation_id, {}))
+    row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
+    if as_json:
+        print_json([row | {"measurements": measurements}])
+    else:
+        print_why(explanation, row, measurements, [str(project.path(path)) for path in reports.values()], earlier=len(about) - 1)
+
+
+def decisions(
+    context: typer.Context,
+    model: ModelArgument,
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List the decisions about a model, by window."""
+    from console.render import print_decisions
+    from console.rows import decision_rows
+
+    project = session_of(context).project()
+    project.model(model)
+    with project.store() as store:
+        made = store.decisions(
+            model, start=None if start is None else moment(start), end=None if end is None else moment(end)
+        )
+        rows = decision_rows(store, made)
+    if as_json:
+        print_json(rows)
+    else:
+        print_decisions(rows, model)

@@ -1,0 +1,93 @@
+"""What the store holds, as flat rows with the store's field names: what ``--json`` prints and tables show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+from vigil.measurement import WHOLE, Layer, Measurement
+
+if TYPE_CHECKING:
+    from vigil.decision.types import Decision
+    from vigil.spec.model import ModelSpec
+    from vigil.store.contract import Store
+    from vigil.store.records import Retraining
+
+
+def decision_row(decision: Decision, retraining: Retraining | None) -> dict[str, Any]:
+    """One decision, with the state of the retraining that it started; ``retraining`` and ``challenger`` are null where none."""
+    return {
+        "model": decision.model,
+        "window_start": decision.window.start,
+        "window_end": decision.window.end,
+        "action": decision.action,
+        "reason": decision.reason,
+        "gates": [{"gate": g.gate, "state": g.state, "sentence": g.sentence, "numbers": dict(g.numbers)} for g in decision.gates],
+        "decision_id": decision.decision_id,
+        "evaluation_id": decision.evaluation_id,
+        "version": decision.version,
+        "as_of": decision.as_of,
+        "spec_hash": decision.spec_hash,
+        "code_version": decision.code_version,
+        "retraining": None if retraining is None else retraining.state,
+        "challenger": None if retraining is None else retraining.challenger,
+    }
+
+
+def retraining_row(retraining: Retraining) -> dict[str, Any]:
+    return asdict(retraining)
+
+
+def measurement_row(measurement: Measurement) -> dict[str, Any]:
+    return asdict(measurement)
+
+
+def decision_rows(store: Store, decisions: Sequence[Decision]) -> list[dict[str, Any]]:
+    return [decision_row(decision, store.retraining(decision.decision_id)) for decision in decisions]
+
+
+def status_row(store: Store, spec: ModelSpec) -> dict[str, Any]:
+    """How one model stands: champion, the latest evaluated window's figures, the latest decision, and what waits for a person."""
+    champion = store.champion(spec.model)
+    evaluations = store.evaluations(spec.model)
+    latest = evaluations[-1] if evaluations else None
+    measured = store.measurements([latest.evaluation_id])[latest.evaluation_id] if latest is not None else ()
+    drift = find(measured, Layer.DRIFT, "drift_share")
+    performance = find(measured, Layer.PERFORMANCE, spec.performance.metric.value)
+    decided = [d for d in store.decisions(spec.model) if latest is not None and d.evaluation_id == latest.evaluation_id]
+    decision = decided[-1] if decided else None
+    waiting = [r.decision_id for r in store.retrainings(spec.model) if r.state == "waiting_for_approval"]
+    return {
+        "model": spec.model,
+        "owner": spec.owner,
+        "version": None if champion is None else champion.version,
+        "since": None if champion is None else champion.since,
+        "window_start": None if latest is None else latest.window.start,
+        "window_end": None if latest is None else latest.window.end,
+        "as_of": None if latest is None else latest.as_of,
+        "rows": None if latest is None else latest.rows,
+        "labels": None if latest is None else latest.labels,
+        "quality_passed": None if latest is None else latest.quality_passed,
+        **_figure("drift_share", drift),
+        "metric": spec.performance.metric,
+        **_figure("performance", performance),
+        "performance_low": None if performance is None else performance.low,
+        "performance_high": None if performance is None else performance.high,
+        "action": None if decision is None else decision.action,
+        "reason": None if decision is None else decision.reason,
+        "decision_id": None if decision is None else decision.decision_id,
+        "waiting_for_approval": waiting,
+    }
+
+
+def find(measured: Sequence[Measurement], layer: Layer, metric: str) -> Measurement | None:
+    """Return the whole window's measurement of ``metric``; None where it was not measured."""
+    return next((m for m in measured if m.layer is layer and m.metric == metric and m.subject == WHOLE), None)
+
+
+def _figure(name: str, measurement: Measurement | None) -> Mapping[str, Any]:
+    return {
+        name: None if measurement is None else measurement.value,
+        f"{name}_verdict": None if measurement is None else measurement.verdict,
+    }

@@ -1,0 +1,99 @@
+"""What the global options say: which project, and whether tracebacks are wanted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from console.exit_codes import UsageError
+from console.output import clean_stdout
+
+if TYPE_CHECKING:
+    from vigil.project import Project
+
+API_SECONDS = 5  # convention: an API that takes longer to say that it lives is not usable by a person
+
+
+@dataclass(frozen=True)
+class Session:
+    """The global options of one invocation."""
+
+    project_option: str | None
+    debug: bool
+
+    def folder(self) -> Path:
+        from vigil.project import find_project
+
+        return find_project(self.project_option, os.environ, Path.cwd())
+
+    def project(self) -> Project:
+        from vigil.project import Project
+
+        return Project.open(self.folder())
+
+
+def session_of(context: typer.Context) -> Session:
+    found = context.find_object(Session)
+    assert found is not None
+    return found
+
+
+def moment(text: str) -> datetime:
+    """Parse an argument that is a date or time."""
+    from vigil.window import parse_moment
+
+    try:
+        return parse_moment(text)
+    except ValueError as error:
+        raise UsageError(str(error)) from None
+
+
+@contextmanager
+def flows_of(project: Project) -> Iterator[None]:
+    """Let the block import and call flows: they talk to this project's Prefect, and what they print stays off stdout.
+
+    Raises:
+        OrchestratorError: a Prefect server is named, and does not answer.
+    """
+    from flows.settings import use_project, without_heartbeats
+
+    use_project(project)
+    _require_answer(os.environ.get("PREFECT_API_URL"))
+    with clean_stdout(), without_heartbeats():
+        yield
+
+
+def answers(url: str) -> str | None:
+    """Ask an HTTP address whether it lives: None where it does, else why not."""
+    import urllib.error
+    import urllib.request
+
+    if not url.startswith(("http://", "https://")):
+        return f"{url} is no http(s) address"
+    try:
+        with urllib.request.urlopen(url, timeout=API_SECONDS):  # noqa: S310 - the scheme is checked above
+            return None
+    except urllib.error.HTTPError as error:
+        return None if error.code in (401, 403) else f"it answers with HTTP {error.code}"
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "reason", error))
+
+
+def _require_answer(api: str | None) -> None:
+    from vigil.errors import OrchestratorError
+
+    if api is None:
+        return
+    failure = answers(api.rstrip("/") + "/health")
+    if failure is not None:
+        raise OrchestratorError(
+            f"Prefect's API at {api} cannot be used: {failure}. Start it (`vigil up`), or correct prefect.api_url in vigil.yaml "
+            "or PREFECT_API_URL in the environment"
+        )
