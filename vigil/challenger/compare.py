@@ -1,0 +1,180 @@
+"""Champion against challenger on the same labelled rows: the difference of a metric with a paired bootstrap interval, and a verdict.
+
+Differs from :mod:`vigil.performance.metrics`, which measures one model. Both models are better or worse on the same hard rows,
+so the interval of the difference is far narrower than the two models' own intervals suggest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vigil.performance.cores import Vector
+from vigil.performance.measure import MINIMUM_PER_CLASS
+from vigil.performance.metrics import LOSSES, value_of
+from vigil.spec.model import Metric, ModelSpec, Task
+
+CELLS_AT_ONCE = 4_000_000  # resamples x rows held in memory: 32 MB
+
+
+class ComparisonVerdict(StrEnum):
+    """What a comparison says: replace the champion, keep it, or wait for labels."""
+
+    PROMOTE = "promote"
+    KEEP = "keep"
+    NOT_ENOUGH_DATA = "not_enough_data"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two models on the same rows.
+
+    Attributes:
+        champion, challenger: the metric's values; None where there are too few rows.
+        difference: oriented so that positive = the challenger is better, whether the metric is a gain or a loss.
+        low, high: the difference's interval at ``confidence``.
+        n: labelled rows that both scored.
+        minimum_rows: what the spec asks for.
+    """
+
+    metric: str
+    champion: float | None
+    challenger: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    n: int
+    minimum_rows: int
+    confidence: float
+    resamples: int
+    verdict: ComparisonVerdict
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON, as ``Retraining.comparison`` keeps it."""
+        return {name: value.value if isinstance(value, StrEnum) else value for name, value in vars(self).items()}
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Comparison:
+        return cls(**{**body, "verdict": ComparisonVerdict(body["verdict"])})
+
+    def sentence(self) -> str:
+        """Say it in plain words, with the numbers."""
+        name = self.metric.replace("_", " ")
+        if self.champion is None or self.challenger is None or self.difference is None or self.low is None or self.high is None:
+            return (
+                f"Champion and challenger cannot be compared on {self.n:,} labelled rows: "
+                f"{self.minimum_rows:,} are needed, with at least {MINIMUM_PER_CLASS} of each class where there are classes."
+            )
+        direction = "better" if self.difference > 0 else "worse" if self.difference < 0 else "neither better nor worse"
+        conclusion = {
+            ComparisonVerdict.PROMOTE: "the challenger is better",
+            ComparisonVerdict.KEEP: "the challenger is worse" if self.high < 0 else "that may be chance, so the champion stays",
+            ComparisonVerdict.NOT_ENOUGH_DATA: "not enough data",
+        }[self.verdict]
+        return (
+            f"On the same {self.n:,} labelled rows {name} of the challenger is {self.challenger:.4f} of the champion {self.champion:.4f}: "
+            f"{direction} by {abs(self.difference):.4f} ({self.confidence:.0%} interval {self.low:+.4f} to {self.high:+.4f}); {conclusion}."
+        )
+
+
+def compare(
+    champion_score: npt.ArrayLike,
+    challenger_score: npt.ArrayLike,
+    label: npt.ArrayLike,
+    weight: npt.ArrayLike | None,
+    spec: ModelSpec,
+    rng: np.random.Generator,
+) -> Comparison:
+    """Compare two models' scores of the same rows by ``spec.compared_on``.
+
+    Paired percentile bootstrap (Efron & Tibshirani 1993, ch. 13): each of ``comparison.resamples`` resamples draws n rows with
+    replacement and scores BOTH models on them; the interval's ends are quantiles of the differences. Values are Hajek estimates with
+    ``weight`` = 1 / inclusion probability (None: all 1), in the resamples too. The draw is not stratified by class: how many
+    positives a window holds is itself chance, and holding it fixed would make the interval of a loss too narrow. A resample in
+    which a class is absent (probability below 1e-4 at the minimum of 10) has no AUC and is left out.
+
+    The verdict is ``promote`` where the interval's low end is above 0, else ``keep``; ``not_enough_data`` below
+    ``comparison.minimum_rows``, or with fewer than 10 rows of a class. The same rows in any order give the same comparison.
+
+    What it cannot see: rows of later windows. The interval is about rows like these.
+
+    Raises:
+        ValueError: the vectors differ in length, a score or label is not finite, or a weight not positive.
+    """
+    metric, asked = spec.compared_on, spec.comparison
+    champion, challenger, y = (np.asarray(values, dtype=np.float64) for values in (champion_score, challenger_score, label))
+    w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
+    if not champion.shape == challenger.shape == y.shape == w.shape:
+        raise ValueError(f"both models score the same rows, got shapes {champion.shape}, {challenger.shape}, {y.shape}, {w.shape}")
+    enough = len(y) >= asked.minimum_rows
+    if spec.task is Task.BINARY:
+        enough = enough and min(int((y == 1).sum()), int((y == 0).sum())) >= MINIMUM_PER_CLASS
+    if not enough:
+        return _judged(spec, len(y), None)
+    order = np.lexsort((w, y, challenger, champion))
+    champion, challenger, y, w = champion[order], challenger[order], y[order], w[order]
+    sign = 1.0 if metric.larger_is_better else -1.0
+    values = value_of(metric, champion, y, w), value_of(metric, challenger, y, w)
+    differences = sign * _resampled_differences(metric, champion, challenger, y, w, asked.resamples, rng)
+    tail = (1 - asked.confidence) / 2
+    low, high = np.nanquantile(differences, [tail, 1 - tail])
+    return _judged(spec, len(y), (*values, sign * (values[1] - values[0]), float(low), float(high)))
+
+
+def _judged(spec: ModelSpec, n: int, numbers: tuple[float, float, float, float, float] | None) -> Comparison:
+    champion, challenger, difference, low, high = numbers or (None, None, None, None, None)
+    promote = low is not None and low > 0
+    judged = ComparisonVerdict.PROMOTE if promote else ComparisonVerdict.KEEP
+    return Comparison(
+        metric=spec.compared_on.value,
+        champion=champion,
+        challenger=challenger,
+        difference=difference,
+        low=low,
+        high=high,
+        n=n,
+        minimum_rows=spec.comparison.minimum_rows,
+        confidence=spec.comparison.confidence,
+        resamples=spec.comparison.resamples,
+        verdict=judged if low is not None else ComparisonVerdict.NOT_ENOUGH_DATA,
+    )
+
+
+def _resampled_differences(
+    metric: Metric, champion: Vector, challenger: Vector, label: Vector, w: Vector, resamples: int, rng: np.random.Generator
+) -> Vector:
+    """Challenger's metric minus champion's in each resample, shape ``(resamples,)``; NaN where a resample has no AUC."""
+    n = len(label)
+    at_once = max(1, CELLS_AT_ONCE // n)
+    found = []
+    for start in range(0, resamples, at_once):
+        count = min(at_once, resamples - start)
+        drawn = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
+        weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n) * w
+        found.append(_values(metric, challenger, label, weights) - _values(metric, champion, label, weights))
+    return np.concatenate(found)
+
+
+def _values(metric: Metric, score: Vector, label: Vector, weights: Vector) -> Vector:
+    """The metric under each row of ``weights``, shape ``(len(weights),)``."""
+    if metric is Metric.ROC_AUC:
+        return _aucs(score, label, weights)
+    means = weights @ LOSSES[metric](score, label) / weights.sum(axis=1)
+    return np.asarray(np.sqrt(means) if metric is Metric.RMSE else means)
+
+
+def _aucs(score: Vector, label: Vector, weights: Vector) -> Vector:
+    """:func:`vigil.performance.cores.auc` under each row of ``weights``; the scores are ranked once."""
+    order = np.argsort(score, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
+    ranked, positive = weights[:, order], label[order] == 1
+    up = np.add.reduceat(ranked * positive, starts, axis=1)
+    down = np.add.reduceat(ranked * ~positive, starts, axis=1)
+    below = np.cumsum(down, axis=1) - down / 2
+    pairs = up.sum(axis=1) * down.sum(axis=1)
+    return np.asarray(np.divide((up * below).sum(axis=1), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))

@@ -1,0 +1,181 @@
+"""Fitting a challenger with the project's trainer, scoring with any version, and how much each feature matters to it.
+
+The trainer's contract: ``function(rows: pd.DataFrame, spec: ModelSpec, params: dict) -> fitted estimator``. ``rows`` are those of
+:func:`vigil.challenger.rows.training_rows`: the features, ``label``, ``weight`` and the time column. The estimator takes
+``rows[list(spec.features)]`` and answers with ``predict_proba`` (binary) or ``predict`` (regression).
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from vigil.challenger.rows import LABEL, WEIGHT, model_features
+from vigil.errors import TrainingFailed
+from vigil.performance.metrics import value_of
+from vigil.spec.model import ModelSpec, Task
+
+Trainer = Callable[[pd.DataFrame, ModelSpec, dict[str, Any]], Any]
+Floats = npt.NDArray[np.float64]
+
+
+def load_trainer(folder: Path, reference: str) -> Trainer:
+    """Import ``module:function`` with the project's folder first on the path, and return the function.
+
+    A module of the same name that another folder has given this process is imported afresh from this one.
+
+    Raises:
+        TrainingFailed: there is no such module or function (the message names what exists), or importing it raised.
+    """
+    module_name, _, function_name = reference.partition(":")
+    with importable(folder):
+        try:
+            module = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
+                raise TrainingFailed(
+                    f"trainer {reference!r}: no module {error.name!r} in {folder} or installed; "
+                    f"Python files there: {_listed(path.name for path in folder.glob('*.py'))}"
+                ) from error
+            raise TrainingFailed(f"trainer {reference!r}: importing {module_name} failed: {error}") from error
+        except Exception as error:  # whatever the project's code raises while it is imported
+            raise TrainingFailed(f"trainer {reference!r}: importing {module_name} raised {_described(error)}") from error
+    function = getattr(module, function_name, None)
+    if not callable(function):
+        raise TrainingFailed(
+            f"trainer {reference!r}: {module_name} has no function {function_name!r}; its functions: {_listed(_functions(module))}"
+        )
+    return function  # type: ignore[no-any-return]
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Put ``folder`` first on the import path for the block; modules that it shadows are forgotten, to be imported from it."""
+    folder = folder.resolve()
+    for name, module in list(sys.modules.items()):
+        top = name.partition(".")[0]
+        offered = (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
+        if offered and not _lies_in(module, folder):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def fit(trainer: Trainer, rows: pd.DataFrame, spec: ModelSpec) -> Any:
+    """Return the estimator that the trainer fits to ``rows`` (of :func:`~vigil.challenger.rows.training_rows`).
+
+    NumPy's global generator is seeded with ``training.seed`` for the call and put back after it, so that fitting the same rows again
+    gives the same model even where the trainer sets no ``random_state``.
+
+    Raises:
+        TrainingFailed: the trainer raised, or what it returned cannot score the rows.
+    """
+    state = np.random.get_state()
+    np.random.seed(spec.training.seed)
+    try:
+        model = trainer(rows.copy(), spec, dict(spec.training.params))
+    except Exception as error:  # whatever the project's code raises
+        raise TrainingFailed(f"trainer {spec.training.trainer!r} raised {_described(error)}") from error
+    finally:
+        np.random.set_state(state)
+    score(model, rows.head(20), spec)
+    return model
+
+
+def score(model: Any, rows: pd.DataFrame, spec: ModelSpec) -> Floats:
+    """Return the model's score of each row, shape ``(len(rows),)``: the probability of label 1, or the predicted value.
+
+    Raises:
+        TrainingFailed: the model lacks the method, raises, returns another shape, NaN, infinity, or a probability outside [0, 1].
+        SourceError: a feature is missing from ``rows``.
+    """
+    features = model_features(rows, spec)
+    if features.empty:
+        return np.empty(0)
+    method = "predict_proba" if spec.task is Task.BINARY else "predict"
+    if not hasattr(model, method):
+        raise TrainingFailed(f"{spec.model}: a {spec.task} model needs `{method}`, a {type(model).__name__} has none")
+    try:
+        answer = np.asarray(getattr(model, method)(features), dtype=np.float64)
+    except Exception as error:  # whatever the project's model raises
+        raise TrainingFailed(f"{spec.model}: `{method}` of {type(model).__name__} raised {_described(error)}") from error
+    scores = answer[:, _positive(model, spec)] if spec.task is Task.BINARY and answer.ndim == 2 and answer.shape[1] == 2 else answer
+    if scores.shape != (len(rows),):
+        expected = f"({len(rows)}, 2)" if spec.task is Task.BINARY else f"({len(rows)},)"
+        raise TrainingFailed(f"{spec.model}: `{method}` of {type(model).__name__} returned shape {answer.shape}, expected {expected}")
+    if not np.isfinite(scores).all():
+        raise TrainingFailed(f"{spec.model}: {int((~np.isfinite(scores)).sum())} of {len(scores)} scores are NaN or infinite")
+    if spec.task is Task.BINARY and (scores.min() < 0 or scores.max() > 1):
+        raise TrainingFailed(f"{spec.model}: probabilities lie in [0, 1], got [{scores.min():g}, {scores.max():g}]")
+    return scores
+
+
+def permutation_importance(
+    model: Any, rows: pd.DataFrame, spec: ModelSpec, rng: np.random.Generator, *, sample_rows: int = 2000, repeats: int = 3
+) -> dict[str, float]:
+    """Return feature -> share of importance, non-negative, summing to 1: how much drift of each feature matters.
+
+    A feature's importance is the mean loss of the compared metric when its column is shuffled (Breiman 2001, 10.1023/A:1010933404324),
+    negative means count as 0. Equal shares where no feature matters. What it cannot see: features that stand in for each other
+    share their importance. ``rows`` have ``label`` and ``weight``; a sample of at most ``sample_rows`` of them is scored
+    ``repeats`` times per feature.
+    """
+    from sklearn.inspection import permutation_importance as of_sklearn
+
+    metric = spec.compared_on
+
+    def gain(scored: Any, features: pd.DataFrame, label: pd.Series, sample_weight: pd.Series) -> float:
+        value = value_of(metric, score(scored, features, spec), np.asarray(label, dtype=np.float64), np.asarray(sample_weight))
+        return value if metric.larger_is_better else -value
+
+    chosen = np.sort(rng.choice(len(rows), size=min(sample_rows, len(rows)), replace=False))
+    sample = rows.iloc[chosen]
+    measured = of_sklearn(
+        model,
+        model_features(sample, spec),
+        sample[LABEL],
+        scoring=gain,
+        n_repeats=repeats,
+        random_state=int(rng.integers(2**31)),
+        sample_weight=sample[WEIGHT],
+    )
+    means = np.clip(np.nan_to_num(measured.importances_mean), 0.0, None)
+    shares = means / means.sum() if means.sum() > 0 else np.full(len(means), 1.0 / len(means))
+    return {name: float(share) for name, share in zip(spec.features, shares, strict=True)}
+
+
+def _positive(model: Any, spec: ModelSpec) -> int:
+    classes = [float(value) for value in getattr(model, "classes_", (0, 1))]
+    if 1.0 not in classes:
+        raise TrainingFailed(f"{spec.model}: the model's classes are {classes}, expected 0 and 1")
+    return classes.index(1.0)
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    file = getattr(module, "__file__", None)
+    return file is not None and folder in Path(file).resolve().parents
+
+
+def _functions(module: ModuleType) -> Iterator[str]:
+    return (name for name, value in vars(module).items() if callable(value) and getattr(value, "__module__", None) == module.__name__)
+
+
+def _listed(names: Any) -> str:
+    return ", ".join(sorted(names)) or "none"
+
+
+def _described(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

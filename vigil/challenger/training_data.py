@@ -1,0 +1,128 @@
+"""What a challenger is trained on: which windows, which are kept for the comparison, which are left out and why.
+
+Pure: it sees evaluations and decisions, never rows. The rows of the plan are put together in :mod:`vigil.challenger.rows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from vigil.decision.types import Action, Decision
+from vigil.errors import NotEnoughData
+from vigil.spec.model import ModelSpec
+from vigil.store.records import Evaluation
+from vigil.window import Window
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """A window that is neither trained on nor compared on, and the reason in plain words."""
+
+    window: Window
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """The windows of one retraining, each tuple in order of time.
+
+    Attributes:
+        window: the window whose decision asks for the challenger.
+        trained_on: fit windows whose labelled rows the trainer sees.
+        holdout: the latest fit windows; all of them later than ``trained_on``, never shown to the trainer.
+        excluded: windows between the first trained on and ``window`` that are in neither, each with its reason.
+        include_reference: whether the reference rows of the source are pooled with them.
+    """
+
+    window: Window
+    trained_on: tuple[Window, ...]
+    holdout: tuple[Window, ...]
+    excluded: tuple[Exclusion, ...]
+    include_reference: bool
+
+    @property
+    def cut_off(self) -> datetime:
+        """No row at or after this moment is trained on: the end of the last window trained on."""
+        return self.trained_on[-1].end
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON: the lineage that is kept with the version."""
+        return {
+            "window": self.window.key,
+            "trained_on": [window.key for window in self.trained_on],
+            "holdout": [window.key for window in self.holdout],
+            "excluded": {exclusion.window.key: exclusion.reason for exclusion in self.excluded},
+            "include_reference": self.include_reference,
+            "cut_off": self.cut_off.isoformat(),
+        }
+
+
+def plan_training(spec: ModelSpec, window: Window, evaluations: Sequence[Evaluation], decisions: Sequence[Decision] = ()) -> TrainingPlan:
+    """Choose the windows for a challenger that the decision about ``window`` asks for.
+
+    Fit is a window that was evaluated, passed data quality, was not decided FIX_DATA, overlaps no declared anomaly and has labels.
+    The latest ``training.holdout_windows`` fit windows up to and with ``window`` are kept for the comparison; the
+    ``training.windows`` fit windows before them are trained on (fewer where there are fewer, but at least one).
+
+    Args:
+        evaluations: the latest evaluation of each window, as ``Store.evaluations`` gives them; later windows are not looked at.
+        decisions: decisions about those evaluations, in any order; those about superseded evaluations do not count.
+
+    Raises:
+        NotEnoughData: there are not more fit windows than the holdout takes.
+    """
+    evaluated = {evaluation.window: evaluation for evaluation in evaluations if evaluation.window.end <= window.end}
+    decided = {decision.evaluation_id: decision for decision in decisions}
+    first = min((found.start for found in evaluated), default=window.start)
+    holdout: list[Window] = []
+    trained_on: list[Window] = []
+    excluded: list[Exclusion] = []
+    for looked_at in reversed(spec.window.between(first, window.end)):
+        if len(trained_on) == spec.training.windows:
+            break
+        reason = _why_unfit(looked_at, evaluated.get(looked_at), decided, spec)
+        if reason is not None:
+            excluded.append(Exclusion(looked_at, reason))
+        elif len(holdout) < spec.training.holdout_windows:
+            holdout.append(looked_at)
+        else:
+            trained_on.append(looked_at)
+    if not trained_on:
+        raise NotEnoughData(
+            f"{spec.model}: a challenger needs at least {spec.training.holdout_windows + 1} fit windows up to {window.key} "
+            f"({spec.training.holdout_windows} kept for the comparison and 1 to train on), found {len(holdout)}"
+            f"{_listed(excluded)}; wait for more windows, or lower training.holdout_windows"
+        )
+    return TrainingPlan(
+        window=window,
+        trained_on=tuple(reversed(trained_on)),
+        holdout=tuple(reversed(holdout)),
+        excluded=tuple(reversed(excluded)),
+        include_reference=spec.training.include_reference,
+    )
+
+
+def _why_unfit(window: Window, evaluation: Evaluation | None, decided: Mapping[str, Decision], spec: ModelSpec) -> str | None:
+    if evaluation is None:
+        return "not evaluated"
+    if not evaluation.quality_passed:
+        return "data quality failed"
+    decision = decided.get(evaluation.evaluation_id)
+    if decision is not None and decision.action is Action.FIX_DATA:
+        return f"decided FIX_DATA: {decision.reason}"
+    for anomaly in spec.policy.anomalies:
+        if window.overlaps(anomaly.start, anomaly.end):
+            return f"declared anomaly: {anomaly.name}"
+    if evaluation.labels == 0:
+        return "no labels"
+    return None
+
+
+def _listed(excluded: Sequence[Exclusion]) -> str:
+    if not excluded:
+        return ""
+    named = "; ".join(f"{exclusion.window.key} {exclusion.reason}" for exclusion in list(reversed(excluded))[-5:])
+    return f" ({len(excluded)} left out, the latest: {named})"
