@@ -35,7 +35,7 @@ def move(connection: Connection, wanted: Promotion) -> Promotion:
     _refuse_moved(last, wanted)
     _refuse_past(connection, wanted)
     promotion = replace(wanted, replaced=None if last is None else last.version)
-    if insert_new(connection, tables.promotion, rows.promotion_row(promotion)) is not None:
+    if insert_new(connection, tables.promotion, rows.promotion_row(promotion)):
         return promotion
     winner = last_promotion(connection, wanted.model)  # PostgreSQL: it committed while the insert waited for it
     if winner is not None and _serves_already(winner, wanted):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import Connection, Table, and_, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -16,7 +15,7 @@ def keep(connection: Connection, table: Table, row: Row, *, keys: Sequence[tuple
     """Insert ``row`` unless it is there already. True where it was inserted, False where the same row was there.
 
     Args:
-        keys: the natural keys; a stored row that agrees in any of them is what ``row`` is compared with.
+        keys: the natural keys; each stored row that agrees in one of them is compared with ``row``. A key of None is none.
         not_content: columns that say when and by what something was first seen; they are not compared, the first stay.
 
     Raises:
@@ -24,9 +23,10 @@ def keep(connection: Connection, table: Table, row: Row, *, keys: Sequence[tuple
         StoreError: ``row`` refers to something that is not saved.
     """
     refuse_missing_parents(connection, table, row)
-    if insert_new(connection, table, row) is not None:
+    if insert_new(connection, table, row):
         return True
-    same_key = or_(*(and_(*(table.c[name] == row[name] for name in key)) for key in keys))
+    whole = [key for key in keys if all(row[name] is not None for name in key)]
+    same_key = or_(*(and_(*(table.c[name] == row[name] for name in key)) for key in whole))
     for stored in connection.execute(select(table).where(same_key)).mappings():
         differing = [name for name, value in row.items() if name not in not_content and stored[name] != value]
         if differing:
@@ -62,32 +62,28 @@ def keep_parts(connection: Connection, table: Table, parts: Sequence[Row], *, of
         )
 
 
-def insert_new(connection: Connection, table: Table, row: Row) -> Any:
-    """Insert ``row`` and return its primary key's first column, or return None where a unique key is taken.
+def insert_new(connection: Connection, table: Table, row: Row) -> bool:
+    """Insert ``row``; False where one of its unique keys is taken.
 
     On PostgreSQL it waits for another writer of the same key and sees what that one committed; on SQLite the transaction
     has the database for itself.
     """
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
     statement = dialect.insert(table).on_conflict_do_nothing().returning(next(iter(table.primary_key.columns)))
-    return connection.execute(statement, [dict(row)]).scalar()
+    return connection.execute(statement, dict(row)).first() is not None
 
 
 def refuse_missing_parents(connection: Connection, table: Table, row: Row) -> None:
     """Raise :class:`~vigil.errors.StoreError` naming what ``row`` refers to and is not saved; the database would not name it."""
-    for constraint in table.foreign_key_constraints:
+    for constraint in sorted(table.foreign_key_constraints, key=lambda each: tuple(each.column_keys)):
         references = {key.column: row[key.parent.name] for key in constraint.elements}
-        if any(value is None for value in references.values()):
+        if None in references.values():
             continue
         parent = constraint.referred_table
-        if (
-            connection.execute(select(1).where(*(column == value for column, value in references.items())).select_from(parent)).first()
-            is None
-        ):
+        saved = select(1).select_from(parent).where(*(column == value for column, value in references.items()))
+        if connection.execute(saved).first() is None:
             wanted = ", ".join(f"{column.name} {value!r}" for column, value in references.items())
-            raise StoreError(
-                f"this {table.name} refers to the {parent.name} with {wanted}, which is not saved. Save the {parent.name} first"
-            )
+            raise StoreError(f"this {table.name} refers to the {parent.name} with {wanted}, which is not saved: save it first")
 
 
 def _conflict_message(table: Table, row: Row, stored: Row, key: tuple[str, ...], differing: Sequence[str]) -> str:

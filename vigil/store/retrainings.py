@@ -21,7 +21,7 @@ def request(connection: Connection, decision_id: str, model: str, champion: str,
         Retraining(decision_id=decision_id, model=model, state=RetrainingState.REQUESTED, requested_at=at, updated_at=at, champion=champion)
     )
     refuse_missing_parents(connection, tables.retraining, row)
-    return insert_new(connection, tables.retraining, row) is not None
+    return insert_new(connection, tables.retraining, row)
 
 
 def advance(
