@@ -1,0 +1,140 @@
+"""The whole loop on a small project: real Prefect, Great Expectations, MLflow, DuckDB and SQLite, in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
+from vigil.decision.evidence import gather_again
+from vigil.decision.ladder import decide
+from vigil.decision.types import Action
+from vigil.project import Project
+from vigil.spec.model import ModelSpec
+from vigil.store.records import PromotionKind, RetrainingState
+
+WEEKS = 8
+RETRAINED = CHANGED_FROM + 1  # lower performance in 2 of 3 weeks
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """The project after eight weeks, and what each run of the flow returned."""
+    from flows.adopt import adopt
+    from flows.monitor import monitor
+
+    folder = make_project(tmp_path_factory.mktemp("small") / "project")
+    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
+    summaries = []
+    for week in range(WEEKS):
+        play(folder, week)
+        summaries.append(monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week)))
+    return folder, summaries
+
+
+def test_each_week_gets_the_foretold_action(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The planted fault is a data fault, the planted change retrains once, all else holds."""
+    foretold = ["HOLD"] * WEEKS
+    foretold[FAULTY_WEEK] = "FIX_DATA"
+    foretold[RETRAINED] = "RETRAIN"
+    assert [summary["action"] for summary in played[1]] == foretold
+
+
+def test_the_challenger_is_promoted_and_scores_the_weeks_after(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Version 2 learned the new relation from the changed week and serves from the next week on."""
+    assert [summary["version"] for summary in played[1]] == ["1"] * (RETRAINED + 1) + ["2"] * (WEEKS - RETRAINED - 1)
+    store = Project.open(played[0]).store()
+    assert [promotion.kind for promotion in store.promotions(MODEL)] == [PromotionKind.ADOPTED, PromotionKind.PROMOTED]
+    (retraining,) = store.retrainings(MODEL)
+    assert (retraining.state, retraining.champion, retraining.challenger) == (RetrainingState.PROMOTED, "1", "2")
+    assert retraining.comparison["low"] > 0
+
+
+def test_the_registry_shows_the_champion_and_the_lineage(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """MLflow's alias follows the store, and the version names the decision that caused it."""
+    from tasks.registry import Registry
+
+    registry = Registry(Project.open(played[0]))
+    assert registry.alias_version(MODEL, "champion") == "2"
+    assert registry.tags(MODEL, "2")["vigil.decision_id"] == played[1][RETRAINED]["decision_id"]
+
+
+def test_the_faulty_week_is_in_no_training_set(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Lineage names what was trained on and what was left out."""
+    version = Project.open(played[0]).store().version(MODEL, "2")
+    assert version is not None
+    faulty = week_start(FAULTY_WEEK).date().isoformat()
+    assert version.training["trained_on"] == ["2024-01-29/2024-02-05"]
+    assert not any(key.startswith(faulty) for key in (*version.training["trained_on"], *version.training["holdout"]))
+
+
+def test_a_second_run_of_a_window_writes_nothing_new(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The same rows, labels and specification are the same evaluation and the same decision."""
+    from flows.monitor import monitor
+
+    folder, summaries = played
+    store = Project.open(folder).store()
+    before = (store.decisions(MODEL), store.evaluations(MODEL), store.retrainings(MODEL), store.versions(MODEL))
+    for week in (FAULTY_WEEK, RETRAINED):
+        assert monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week)) == summaries[week]
+    assert (store.decisions(MODEL), store.evaluations(MODEL), store.retrainings(MODEL), store.versions(MODEL)) == before
+
+
+def test_every_decision_replays_from_the_store(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The stored rows and the stored specification give the same decision again, field for field."""
+    store = Project.open(played[0]).store()
+    decisions = store.decisions(MODEL)
+    assert len(decisions) == WEEKS
+    for decision in decisions:
+        body, noted = store.spec(decision.spec_hash), store.evidence(decision.decision_id)
+        assert body is not None
+        assert noted is not None
+        spec = ModelSpec.model_validate_json(body)
+        assert decide(gather_again(store, spec, decision.evaluation_id, noted), spec) == decision
+
+
+def test_the_fleet_looks_at_what_is_due_and_finds_it_done(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """All windows were looked at, so the fleet looks at the newest three again and writes nothing."""
+    from flows.fleet import monitor_fleet
+
+    folder, summaries = played
+    store = Project.open(folder).store()
+    before = store.decisions(MODEL)
+    assert monitor_fleet(str(folder), as_of(WEEKS - 1)) == summaries[-3:]
+    assert store.decisions(MODEL) == before
+
+
+def test_operators_see_the_decision_as_an_artifact(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Prefect shows the explanation under the model's key."""
+    from prefect.artifacts import Artifact
+
+    artifact = Artifact.get("decision-credit")
+    assert artifact is not None
+    assert "Is the data at fault?" in str(artifact.data)
+
+
+def test_a_waiting_challenger_is_approved_once(tmp_path: Path) -> None:
+    """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late."""
+    from flows.adopt import adopt
+    from flows.monitor import monitor
+    from flows.promote import approve, reject
+    from vigil.errors import Conflict
+
+    folder = make_project(tmp_path / "project", promotion="approve")
+    adopt(str(folder), MODEL)
+    for week in range(RETRAINED + 1):
+        play(folder, week)
+        summary = monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
+    store, decision_id = Project.open(folder).store(), summary["decision_id"]
+    assert summary["action"] == Action.RETRAIN
+    waiting, champion = store.retraining(decision_id), store.champion(MODEL)
+    assert waiting is not None
+    assert champion is not None
+    assert (waiting.state, champion.version) == (RetrainingState.WAITING, "1")
+    for _ in range(2):
+        assert approve(str(folder), decision_id, "ada", "looks right")["state"] == "promoted"
+    assert [(p.version, p.by) for p in store.promotions(MODEL)][1:] == [("2", "ada")]
+    with pytest.raises(Conflict):
+        reject(str(folder), decision_id, "bob", "too late")
