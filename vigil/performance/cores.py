@@ -31,7 +31,7 @@ def absolute_errors(score: Vector, label: Vector) -> Vector:
 
 def hits(score: Vector, label: Vector) -> Vector:
     """Per row 1 where ``score >= 0.5`` says what happened, else 0."""
-    return ((score >= 0.5) == (label == 1)).astype(np.float64)
+    return np.asarray((score >= 0.5) == (label == 1), dtype=np.float64)
 
 
 def weighted_mean(value: Vector, w: Vector) -> float:
@@ -39,12 +39,25 @@ def weighted_mean(value: Vector, w: Vector) -> float:
     return float(np.sum(w * value) / np.sum(w))
 
 
-def weighted_mean_variance(value: Vector, w: Vector) -> float:
-    """Linearised variance of :func:`weighted_mean`: ``n/(n-1) * sum(w^2 (value - mean)^2) / sum(w)^2``; 0 for one row."""
-    if len(value) < 2:
-        return 0.0
-    spread = w * (value - weighted_mean(value, w))
-    return float(len(value) / (len(value) - 1) * np.sum(spread**2) / np.sum(w) ** 2)
+def leave_one_out(value: Vector, w: Vector) -> Vector:
+    """Per row, how much :func:`weighted_mean` falls when the row is left out: ``w (value - mean) / (sum(w) - w)``, exactly."""
+    return w * (value - weighted_mean(value, w)) / (np.sum(w) - w)
+
+
+def jackknife(*groups: Vector) -> tuple[float, float]:
+    """Return the variance of a statistic and that variance's degrees of freedom.
+
+    Each of ``groups`` holds, for n independent rows, what leaving one out changes; n is at least 2. The variance is the
+    jackknife's, the sum over groups of ``(n-1)/n * sum(u^2)``. The degrees of freedom are Satterthwaite's (1946,
+    doi:10.2307/3002019), ``2 V^2 / Var(V)`` with each row's ``u^2`` as one draw, at most n less one per group: n where
+    ``u`` is normal, fewer where few rows with heavy weights or large losses make the variance. Variance 0 has all of them.
+    """
+    variance = sum(float(np.sum(u**2)) * (len(u) - 1) / len(u) for u in groups)
+    most = float(sum(len(u) - 1 for u in groups))
+    doubt = sum(float(np.sum((u**2 - np.mean(u**2)) ** 2)) for u in groups)
+    if doubt * most <= 2 * variance**2:
+        return variance, most
+    return variance, 2 * variance**2 / doubt
 
 
 def effective_size(w: Vector) -> float:

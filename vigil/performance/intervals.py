@@ -28,7 +28,7 @@ def log_interval(value: float, variance: float, df: float, confidence: float) ->
     """
     if value <= 0:
         return value, value
-    half = quantile(confidence, df) * math.sqrt(variance) / value
+    half = min(quantile(confidence, df) * math.sqrt(variance) / value, 600.0)  # finite, however little is known
     return value * math.exp(-half), value * math.exp(half)
 
 

@@ -26,7 +26,7 @@ import numpy.typing as npt
 from vigil.errors import NotEnoughData
 from vigil.performance import cores
 from vigil.performance.cores import Vector
-from vigil.performance.intervals import log_interval, logit_interval, wilson_interval
+from vigil.performance.intervals import Interval, log_interval, logit_interval, wilson_interval
 from vigil.spec.model import Metric, Task
 
 
@@ -106,16 +106,22 @@ def estimate(
 ) -> Estimate:
     """Return the value of ``metric`` with its interval, the same in any order of the rows, to the last bit.
 
-    Variances are linearised, so nothing is resampled, and each interval is made on the scale where it covers best:
+    Variances are the delete-one jackknife's, in closed form, so nothing is resampled (:func:`vigil.performance.cores.jackknife`,
+    with its degrees of freedom), and each interval is made on the scale where it covers best:
 
-    - log loss, Brier, MAE, RMSE: variance of a Hajek mean, ``n/(n-1) * sum(w^2 (loss - mean)^2) / sum(w)^2`` (Sarndal,
-      Swensson & Wretman 1992, 5.7, with replacement), on the log scale; RMSE as the root of the mean squared error's.
-    - accuracy: Wilson's interval at the effective size ``p (1 - p) / variance``, at most n (Korn & Graubard 1998).
-    - AUC: ``sum over positives of (w (placement - auc))^2 / sum(w)^2``, plus the same over negatives, each times
-      ``m/(m-1)``: with equal weights DeLong's variance (1988, doi:10.2307/2531595), on the logit scale (Pepe 2003). An AUC
-      of 0 or 1 has no such variance: Wilson's interval at the smaller class's effective size.
+    - log loss, Brier, MAE, RMSE: the jackknife of a Hajek mean, with equal weights ``s^2/n``, on the log scale; RMSE as the
+      root of the mean squared error's. Large-sample equal to the linearised variance of Sarndal et al. 1992, 5.7.
+    - accuracy: Wilson's interval at the effective size ``p (1 - p) / variance``, at most n (Korn & Graubard 1998); all right
+      or all wrong: at Kish's effective size.
+    - AUC: the jackknife over positives plus that over negatives, with equal weights DeLong's variance (1988,
+      doi:10.2307/2531595), on the logit scale (Pepe 2003, 5.2). An AUC of 0 or 1 has no such variance: Wilson's interval at
+      the smaller of the classes' Kish effective sizes.
 
-    Degrees of freedom: Kish's effective size less one; for the AUC Satterthwaite's of the two classes' parts.
+    Simulated with 300 labels, equal and unequal weights, they cover 93 to 97 % at 95 % (tests/performance). Losses without a
+    fourth moment are not covered so: the RMSE of errors as heavy-tailed as Student's t with 5 degrees of freedom covers less.
+
+    Raises:
+        NotEnoughData: fewer than two rows, for the AUC of a class.
 
     >>> estimate(Metric.BRIER, [0.5] * 100, [0, 1] * 50)
     Estimate(value=0.25, low=0.25, high=0.25)
@@ -123,17 +129,18 @@ def estimate(
     s, y, w = _checked(metric, score, label, weight)
     if metric is Metric.ROC_AUC:
         return _auc_estimate(s, y, w, confidence)
+    if len(s) < 2:
+        raise NotEnoughData(f"an interval of {metric} needs at least two labelled rows, got one")
     loss = LOSSES[metric](s, y)
-    value, variance, size = cores.weighted_mean(loss, w), cores.weighted_mean_variance(loss, w), cores.effective_size(w)
+    value = cores.weighted_mean(loss, w)
+    variance, df = cores.jackknife(cores.leave_one_out(loss, w))
     if metric is Metric.ACCURACY:
-        if variance > 0:
-            size = min(value * (1 - value) / variance, float(len(loss)))
-        low, high = wilson_interval(value, size, cores.effective_size(w) - 1, confidence)
-        return Estimate(value, min(low, value), max(high, value))
-    low, high = log_interval(value, variance, size - 1, confidence)
+        size = min(value * (1 - value) / variance, float(len(s))) if 0 < value < 1 else cores.effective_size(w)
+        return _around(value, wilson_interval(value, size, df, confidence))
+    interval = log_interval(value, variance, df, confidence)
     if metric is Metric.RMSE:
-        return Estimate(math.sqrt(value), math.sqrt(low), math.sqrt(high))
-    return Estimate(value, low, high)
+        return _around(math.sqrt(value), (math.sqrt(interval[0]), math.sqrt(interval[1])))
+    return _around(value, interval)
 
 
 LOSSES: dict[Metric, Callable[[Vector, Vector], Vector]] = {
@@ -154,19 +161,21 @@ def _value(metric: Metric, score: Vector, label: Vector, w: Vector) -> float:
 
 def _auc_estimate(score: Vector, label: Vector, w: Vector, confidence: float) -> Estimate:
     positive = label == 1
+    up, down = w[positive], w[~positive]
+    if min(len(up), len(down)) < 2:
+        raise NotEnoughData("an interval of roc_auc needs at least two labelled rows of each class")
     below, above = cores.placements(score, label, w)
-    value = cores.weighted_mean(below, w[positive])
-    parts = (cores.weighted_mean_variance(below, w[positive]), cores.weighted_mean_variance(above, w[~positive]))
-    sizes = (cores.effective_size(w[positive]), cores.effective_size(w[~positive]))
-    variance = sum(parts)
-    if variance <= 0 or not 0 < value < 1:
-        if 0 < value < 1:  # every placement is the same, as with constant scores: order says nothing, and that for certain
-            return Estimate(value, value, value)
-        smaller = min(sizes)
-        low, high = wilson_interval(value, smaller, smaller - 1, confidence)
-        return Estimate(value, min(low, value), max(high, value))
-    df = variance**2 / sum(part**2 / max(size - 1, 1.0) for part, size in zip(parts, sizes, strict=True))
-    return Estimate(value, *logit_interval(value, variance, df, confidence))
+    value = cores.weighted_mean(below, up)
+    if value in (0.0, 1.0):
+        size = min(cores.effective_size(up), cores.effective_size(down))
+        return _around(value, wilson_interval(value, size, size - 1, confidence))
+    variance, df = cores.jackknife(cores.leave_one_out(below, up), cores.leave_one_out(above, down))
+    return _around(value, logit_interval(value, variance, df, confidence))
+
+
+def _around(value: float, interval: Interval) -> Estimate:
+    """Hold the value inside its interval where rounding would put it a last bit outside."""
+    return Estimate(value, min(interval[0], value), max(interval[1], value))
 
 
 def _checked(metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None) -> tuple[Vector, Vector, Vector]:
