@@ -40,7 +40,7 @@ def quality(verdict: Verdict = Verdict.OK) -> Measurement:
 
 def drift(verdict: Verdict) -> Measurement:
     value = None if verdict is Verdict.NOT_ENOUGH_DATA else 0.6
-    return Measurement(Layer.DRIFT, "drift_share", value, verdict, 1000, threshold=0.3, detail={"drifted": ["temp", "hour"]})
+    return Measurement(Layer.DRIFT, "drift_share", value, verdict, 1000, threshold=0.3, detail={"drifted": {"hour": 0.2, "temp": 0.4}})
 
 
 def performance(verdict: Verdict, n: int = 400) -> Measurement:
@@ -196,6 +196,11 @@ def test_every_gate_is_recorded_in_order() -> None:
     decision = decide(evidence("...", "..."), a_spec())
     assert tuple(gate.gate for gate in decision.gates) == ORDER
     assert decision.gates[-1].state is GateState.NOT_REACHED
+
+
+def test_the_features_that_weigh_most_are_named_first() -> None:
+    """Temperature carries 40 % of the importance, the hour 20 %."""
+    assert "60 % of the importance have drifted (temp, hour)" in decide(evidence("xxx"), a_spec()).reason
 
 
 def test_deciding_twice_is_the_same_decision() -> None:

@@ -153,7 +153,8 @@ def _failure(measurement: Measurement) -> str:
 def _drift(measurement: Measurement | None) -> str:
     if measurement is None or measurement.value is None:
         return "drift lasts"
-    features = ", ".join(measurement.detail.get("drifted", [])[:3])
+    shares: dict[str, float] = measurement.detail.get("drifted", {})
+    features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
     return (
         f"features with {percent(measurement.value)} of the importance have drifted{f' ({features})' if features else ''}, "
         f"tolerated is {percent(measurement.threshold or 0.0)}"
