@@ -1,0 +1,1 @@
+"""Drift: statistics on profiles, evidence beyond chance, verdicts."""

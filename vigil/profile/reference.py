@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import ibis.expr.types as ir
+import ibis
 
 from vigil.measurement import WHOLE
 from vigil.profile.layout import Layout, layout_of
@@ -16,7 +16,7 @@ from vigil.profile.scan import profile_rows
 from vigil.spec.model import ModelSpec
 
 
-def reference_of(training: ir.Table, held_out: ir.Table, spec: ModelSpec) -> tuple[Layout, Profile]:
+def reference_of(training: ibis.Table, held_out: ibis.Table, spec: ModelSpec) -> tuple[Layout, Profile]:
     """Lay out and profile a version's reference.
 
     Args:

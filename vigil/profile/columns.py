@@ -1,0 +1,93 @@
+"""The columns that a model's rows are profiled by, as Ibis expressions every engine computes alike.
+
+Differs from :mod:`.layout` (where to count) and :mod:`.scan` (the counting): here a raw column becomes one of two things, a
+float64 or a text, and a column that can be neither is refused by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import ibis
+import ibis.expr.datatypes as dt
+
+from vigil.errors import SourceError
+from vigil.spec.model import FeatureType, ModelSpec
+
+_WHOLE_FLOATS = 2.0**53  # up to here every whole number is a float64
+
+
+def columns_to_profile(rows: ibis.Table, spec: ModelSpec) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the numeric and the categorical columns to profile: all features, and the score where the rows have it.
+
+    Raises:
+        SourceError: a feature's column is missing, or is of a type that cannot be profiled as the spec says.
+    """
+    for name in spec.features:
+        if name not in rows.columns:
+            raise SourceError(
+                f"the feature is not in the rows; they have {', '.join(rows.columns)}. Rename it in features:, or repair the log",
+                source=f"model {spec.model}",
+                column=name,
+            )
+    numeric = [name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC]
+    categorical = [name for name, feature in spec.features.items() if feature.type is FeatureType.CATEGORICAL]
+    if spec.columns.score in rows.columns:
+        numeric.append(spec.columns.score)
+    schema = rows.schema()
+    for name in numeric:
+        if not (schema[name].is_numeric() or schema[name].is_boolean() or schema[name].is_null()):
+            raise _wrong_type(spec, name, schema[name], "numbers", "declare it categorical")
+    for name in categorical:
+        if schema[name].is_nested() or schema[name].is_binary():
+            raise _wrong_type(spec, name, schema[name], "plain values", "log one value a row")
+    return tuple(numeric), tuple(categorical)
+
+
+def as_number(column: ibis.Column) -> Any:
+    """Return the column as float64; NaN and infinities stay what they are, null stays null."""
+    kind = column.type()
+    if kind.is_float64():
+        return column
+    return (column.cast("int8") if kind.is_boolean() else column).cast("float64")
+
+
+def finite_only(number: Any, kind: dt.DataType) -> Any:
+    """Return ``number`` with NaN and infinities as null; ``kind`` is the type of the column it came from."""
+    if not kind.is_floating():
+        return number
+    return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
+
+
+def as_text(column: ibis.Column) -> Any:
+    """Return the column as text, so that 3, 3.0 and the text ``3`` are one category; NaN is null."""
+    kind = column.type()
+    if kind.is_string():
+        return column
+    if kind.is_floating():
+        number = finite_only(column.cast("float64"), kind)
+        whole = (number.floor() == number) & (number.abs() < _WHOLE_FLOATS)
+        return ibis.ifelse(whole, ibis.ifelse(whole, number, 0.0).cast("int64").cast("string"), number.cast("string"))
+    return column.cast("string")
+
+
+def exactly(value: float) -> Any:
+    """Return a float64 literal that every engine reads back bit for bit.
+
+    A plain ``0.30000000000000004`` is a DECIMAL to DuckDB and Spark and may lose its last bit on its way to a double.
+    """
+    return ibis.literal(repr(value)).cast("float64")
+
+
+def batches(names: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
+    """Split ``names`` into runs of ``size``, in order."""
+    every = tuple(names)
+    for start in range(0, len(every), size):
+        yield every[start : start + size]
+
+
+def _wrong_type(spec: ModelSpec, name: str, kind: dt.DataType, expected: str, otherwise: str) -> SourceError:
+    return SourceError(
+        f"expected {expected}, the column's type is {kind}; repair the log, or {otherwise}", source=f"model {spec.model}", column=name
+    )
