@@ -22,7 +22,7 @@ By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who; defau
 
 
 def adopt(context: typer.Context, model: ModelArgument, by: By = None, as_json: Json = False) -> None:
-    """Train a model's first version on its reference rows, register it and make it champion."""
+    """Train, register and serve a first version. It is trained on source.reference; a model that has a champion is left as it is."""
     from dataclasses import asdict
 
     project = session_of(context).project()
@@ -37,18 +37,22 @@ def adopt(context: typer.Context, model: ModelArgument, by: By = None, as_json: 
     if as_json:
         print_json([asdict(champion)])
     else:
-        console().print(f"{model}: version {champion.version} is champion. Look at its first window with `vigil run {model}`.", markup=False)
+        console().print(
+            f"{model}: version {champion.version} is champion. Look at its first window with `vigil run {model}`.", markup=False
+        )
 
 
 def run(
     context: typer.Context,
     model: ModelArgument,
-    window: Annotated[str | None, typer.Option("--window", metavar="START", help="A moment in the window. Default: the latest due.")] = None,
+    window: Annotated[
+        str | None, typer.Option("--window", metavar="START", help="A moment in the window. Default: the latest due.")
+    ] = None,
     as_of: Annotated[str | None, typer.Option("--as-of", metavar="MOMENT", help="See labels up to this moment. Default: now.")] = None,
     report: Annotated[bool, typer.Option("--report", help="Write Evidently's reports even where nothing is in breach.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Look at one window of a model: validate, measure, decide, and retrain where that is decided."""
+    """Look at one window of a model, and decide. A decision to retrain is carried out at once; a second run writes nothing new."""
     from console.windows import latest_due
 
     project = session_of(context).project()
@@ -65,15 +69,19 @@ def run(
 def backfill(
     context: typer.Context,
     model: ModelArgument,
-    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="The first window holds this. Default: the log's first row.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this. Default: the latest due.")] = None,
+    start: Annotated[
+        str | None, typer.Option("--from", metavar="DATE", help="The first window holds this. Default: the log's first row.")
+    ] = None,
+    end: Annotated[
+        str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this. Default: the latest due.")
+    ] = None,
     as_of: Annotated[
         str | None,
         typer.Option("--as-of", metavar="MOMENT", help="See labels up to this moment. Default: for each window when it was due."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Look at a span of windows, oldest first, each as it would have been looked at when its labels were due."""
+    """Look at a span of windows, oldest first. Each sees the labels that were there when it was due, unless --as-of says otherwise."""
     from rich.progress import Progress
 
     from console.windows import due_between
@@ -81,9 +89,7 @@ def backfill(
     project = session_of(context).project()
     spec = project.model(model)
     now = datetime.now(UTC)
-    windows = due_between(
-        project.folder, spec, None if start is None else moment(start), None if end is None else moment(end), now
-    )
+    windows = due_between(project.folder, spec, None if start is None else moment(start), None if end is None else moment(end), now)
     if not windows:
         raise UsageError(f"no window of {model} in that span is due; a window is due {spec.labels.delay_days:g} days after its end")
     made = []
@@ -101,17 +107,17 @@ def backfill(
 
 
 def approve(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
-    """Promote the challenger that a decision trained and that waits for approval."""
+    """Promote a challenger that waits for approval."""
     _answer(context, decision, reason, by, approve=True, as_json=as_json)
 
 
 def reject(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
-    """Keep the champion: turn down the challenger that waits for approval."""
+    """Turn down a challenger that waits for approval. The champion stays."""
     _answer(context, decision, reason, by, approve=False, as_json=as_json)
 
 
 def demo(context: typer.Context) -> None:
-    """Play a year of real flights through the whole loop, in the folder of --project (default .demo)."""
+    """Play a year of real flights through the loop. It is written to the folder of --project (default .demo)."""
     folder = Path(session_of(context).project_option or ".demo")
     from examples.flights.demo import run as play
 
@@ -119,7 +125,7 @@ def demo(context: typer.Context) -> None:
 
 
 def up(context: typer.Context) -> None:
-    """Run Prefect, MLflow and the scheduled monitoring on this machine until Ctrl-C."""
+    """Run servers and schedules on this machine. Prefect, MLflow and the scheduled monitoring run until Ctrl-C."""
     project = session_of(context).project()
     from deployments.up import run as serve
 
@@ -133,7 +139,9 @@ def _answer(context: typer.Context, decision: str, reason: str, by: str | None, 
     project = session_of(context).project()
     with project.store() as store:
         if store.retraining(decision) is None:
-            waiting = [r.decision_id for name in sorted(project.models) for r in store.retrainings(name) if r.state == "waiting_for_approval"]
+            waiting = [
+                r.decision_id for name in sorted(project.models) for r in store.retrainings(name) if r.state == "waiting_for_approval"
+            ]
             raise UsageError(f"no retraining of decision {decision!r}; waiting for approval: {', '.join(waiting) or 'none'}")
     with working("promoting" if approve else "rejecting"), flows_of(project):
         from flows.promote import approve as approve_flow

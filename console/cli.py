@@ -34,7 +34,11 @@ class VigilGroup(TyperGroup):
         except VigilError as error:
             _complain(str(error), debug=ctx.params["debug"])
             raise typer.Exit(exit_code_of(error)) from None
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, ImportError, RuntimeError, ArithmeticError) as error:
+        except (typer.Exit, typer.Abort):
+            raise
+        except Exception as error:
+            if hasattr(error, "show"):  # Typer's own usage errors, which it prints itself
+                raise
             hint = "" if ctx.params["debug"] else " (run it again with --debug for the traceback)"
             _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=ctx.params["debug"])
             raise typer.Exit(exit_code_of(error)) from None
@@ -59,7 +63,9 @@ def options(
         typer.Option("--project", metavar="DIR", help="The folder with vigil.yaml. Default: $VIGIL_PROJECT, else here or a parent."),
     ] = None,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
-    version: Annotated[bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=lambda v: _version(asked=v))] = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, help="Print the version.", callback=lambda v: _version(asked=v))
+    ] = False,
 ) -> None:
     context.obj = Session(project_option=project, debug=debug)
 

@@ -14,7 +14,7 @@ ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="The model's
 
 
 def status(context: typer.Context, as_json: Json = False) -> None:
-    """Show how each model stands: champion, latest window, latest decision, and what waits for approval."""
+    """Show how each model stands. Champion, latest window, latest decision, and what waits for approval."""
     from console.render import print_status
     from console.rows import status_row
 
@@ -33,7 +33,7 @@ def why(
     date: Annotated[str | None, typer.Argument(metavar="[DATE]", help="A moment in the window asked about. Default: the latest.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Explain the decision about one window in plain words: what each gate said, with its numbers, and what would have changed it."""
+    """Explain a decision in plain words. What each gate said, with its numbers, and what would have changed it."""
     from console.render import print_why
     from console.rows import decision_rows, measurement_row
     from vigil.decision.words import explain
@@ -49,7 +49,8 @@ def why(
         if not about:
             raise UsageError(
                 f"nothing was decided about the window of {model} that holds {asked.date()}; decided windows are from "
-                f"{made[0].window.start.date()} to {made[-1].window.end.date()}. Look at it with `vigil run {model} --window {asked.date()}`"
+                f"{made[0].window.start.date()} to {made[-1].window.end.date()}."
+                f" Look at it with `vigil run {model} --window {asked.date()}`"
             )
         decision = about[-1]
         explanation = explain(decision)
@@ -77,9 +78,7 @@ def decisions(
     project = session_of(context).project()
     project.model(model)
     with project.store() as store:
-        made = store.decisions(
-            model, start=None if start is None else moment(start), end=None if end is None else moment(end)
-        )
+        made = store.decisions(model, start=None if start is None else moment(start), end=None if end is None else moment(end))
         rows = decision_rows(store, made)
     if as_json:
         print_json(rows)

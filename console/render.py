@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from console.output import Column, Row, console, print_table
 from vigil.decision.phrases import number, when
@@ -121,5 +120,3 @@ def print_retraining(row: Row) -> None:
     state = str(row["state"]).replace("_", " ")
     reason = f": {row['reason']}" if row["reason"] else ""
     console().print(f"{row['model']}, decision {row['decision_id']}{challenger}: {state}{by}{reason}", markup=False)
-
-
