@@ -66,9 +66,10 @@ def as_text(column: ibis.Column) -> Any:
     if kind.is_string():
         return column
     if kind.is_floating():
-        number = finite_only(column.cast("float64"), kind)
-        whole = (number.floor() == number) & (number.abs() < _WHOLE_FLOATS)
-        return ibis.ifelse(whole, ibis.ifelse(whole, number, 0.0).cast("int64").cast("string"), number.cast("string"))
+        raw: Any = column.cast("float64")
+        number: Any = ibis.ifelse(raw.isnan(), ibis.null("float64"), raw)
+        near: Any = ibis.ifelse(number.abs() < _WHOLE_FLOATS, number, ibis.null("float64"))
+        return ibis.ifelse(near.floor() == near, near.cast("int64").cast("string"), number.cast("string"))
     return column.cast("string")
 
 

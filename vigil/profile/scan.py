@@ -102,7 +102,7 @@ def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, names: tuple[str, 
     """One row per group: for each column its null, NaN and infinite rows, extremes, moments, and counts at or below each edge."""
     kinds = [rows.schema()[name] for name in names]
     count = _conditional_count(rows)
-    raw = rows.select(**keys, **{f"x{i}": as_number(rows[name]) for i, name in enumerate(names)})
+    raw = rows.select(**keys, row=ibis.literal(1), **{f"x{i}": as_number(rows[name]) for i, name in enumerate(names)})
     finite = raw.select(raw, **{f"f{i}": finite_only(raw[f"x{i}"], kind) for i, kind in enumerate(kinds)})
     scaled = finite.select(finite, **{f"z{i}": _scaled(finite[f"f{i}"], layout.scales[name]) for i, name in enumerate(names)})
     wanted: dict[str, Any] = {"rows": scaled.count()}
