@@ -9,24 +9,22 @@ Each call names its tracking URI, and MLflow's process-wide one is neither read 
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import logging
 import os
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 
-from vigil.challenger.fit import importable
-from vigil.errors import RegistryError
+from vigil.challenger.candidate import ADOPTED, Candidate
+from vigil.challenger.project_code import importable, project_modules
+from vigil.errors import RegistryError, TrainingFailed
 from vigil.project import Project
 from vigil.spec.model import FeatureType, ModelSpec, Task
 
@@ -36,40 +34,12 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
     from mlflow.models import ModelSignature
 
-ADOPTED = "adopted"  # the decision id of a first version, which no decision caused
+__all__ = ["ADOPTED", "CHALLENGER", "CHAMPION", "Candidate", "Registry"]
+
 CHAMPION, CHALLENGER = "champion", "challenger"
-EXAMPLE_ROWS = 5
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A fitted model and all that is registered with it.
-
-    Attributes:
-        model: the fitted estimator.
-        decision_id: the decision that caused it; :data:`ADOPTED` for a first version.
-        example: rows with at least the features; the first few are kept as the input example, features only.
-        training_digest: content digest of the training rows (:func:`vigil.challenger.rows.rows_digest`).
-        lineage: plain JSON: windows trained on, kept and left out and why, rows.
-        metrics: finite numbers by name, such as ``holdout_roc_auc``.
-        importance: feature -> share.
-        layout, profile: JSON of the reference layout and profile.
-        baseline: performance on held-out rows; None where unmeasured.
-        parent: the champion that it challenges; None for a first version.
-    """
-
-    model: Any
-    decision_id: str
-    example: pd.DataFrame
-    training_digest: str
-    lineage: Mapping[str, Any]
-    metrics: Mapping[str, float]
-    importance: Mapping[str, float]
-    layout: str
-    profile: str
-    baseline: float | None
-    parent: str | None
-    code_version: str
+ANSWERED = frozenset(  # error codes of an MLflow that is there and says no
+    {"RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED", "BAD_REQUEST"}
+)
 
 
 class Registry:
@@ -92,8 +62,11 @@ class Registry:
 
         What a killed attempt left is taken up: a completely logged model of the same training becomes the version, anything
         less is marked killed and made anew.
+
+        Raises:
+            TrainingFailed: the model cannot be saved.
         """
-        tags = _tags(spec, candidate)
+        tags = candidate.tags(spec)
         with self._speaking(f"registering {spec.model} of decision {candidate.decision_id}"):
             version = self._find(spec.model, candidate.decision_id)
             if version is None:
@@ -113,7 +86,7 @@ class Registry:
     def tags(self, model: str, version: str) -> dict[str, str]:
         """Return a version's tags: its lineage in short (``vigil.decision_id``, ``vigil.training_digest``, ...)."""
         with self._speaking(f"reading {model} version {version}"):
-            return dict(self._client.get_model_version(model, version).tags)
+            return dict(self._version(model, version).tags)
 
     # aliases --------------------------------------------------------------------------------------------------------
     def alias_version(self, model: str, alias: str) -> str | None:
@@ -126,7 +99,7 @@ class Registry:
     def set_alias(self, model: str, alias: str, version: str) -> None:
         """Make an alias name a version; it moves where it named another."""
         with self._speaking(f"moving alias {alias} of {model} to version {version}"):
-            self._client.set_registered_model_alias(model, alias, version)
+            self._client.set_registered_model_alias(model, alias, self._version(model, version).version)
 
     def drop_alias(self, model: str, alias: str) -> None:
         """Remove an alias; nothing happens where it is not there."""
@@ -148,10 +121,31 @@ class Registry:
         import mlflow.sklearn
 
         with self._speaking(f"loading {model} version {version}"), importable(self.folder), tempfile.TemporaryDirectory() as scratch:
-            location = self._client.get_model_version_download_uri(model, version)
+            location = self._client.get_model_version_download_uri(model, self._version(model, version).version)
             copy = None if urlsplit(location).scheme in ("", "file") else scratch
             local = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=copy, tracking_uri=self.uri)
-            return mlflow.sklearn.load_model(local)
+            try:
+                return mlflow.sklearn.load_model(local)
+            except Exception as error:  # whatever the model's code raises while it is unpickled
+                raise RegistryError(
+                    f"{model} version {version} cannot be loaded here ({type(error).__name__}: {error}); "
+                    f"install what {local}/requirements.txt names"
+                ) from error
+
+    def _version(self, model: str, version: str) -> ModelVersion:
+        """The version; where it is not there, the error names those that are."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            return self._client.get_model_version(model, version)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            known = sorted((found.version for found in self._client.search_model_versions(f"name = '{model}'")), key=int)
+            names = ", ".join(map(str, known)) or "none"
+            raise RegistryError(
+                f"MLflow at {_without_password(self.uri)} has no version {version} of {model}; its versions: {names}"
+            ) from error
 
     # the steps of registering ---------------------------------------------------------------------------------------
     def _find(self, model: str, decision_id: str) -> ModelVersion | None:
@@ -163,13 +157,15 @@ class Registry:
         from mlflow.exceptions import MlflowException
 
         known = self._client.get_experiment_by_name(spec.model)
-        if known is not None:
-            return str(known.experiment_id)
-        location = None if self._remote else (self._artifacts / spec.model).as_uri()
-        try:
-            return str(self._client.create_experiment(spec.model, artifact_location=location, tags={"vigil.owner": spec.owner}))
-        except MlflowException:  # another process was first
-            return str(self._client.get_experiment_by_name(spec.model).experiment_id)
+        if known is None:
+            location = None if self._remote else (self._artifacts / spec.model).as_uri()
+            try:
+                return str(self._client.create_experiment(spec.model, artifact_location=location, tags={"vigil.owner": spec.owner}))
+            except MlflowException:
+                known = self._client.get_experiment_by_name(spec.model)
+                if known is None:  # it was not that another process was first
+                    raise
+        return str(known.experiment_id)
 
     def _complete_model(self, experiment: str, tags: Mapping[str, str]) -> LoggedModel | None:
         """A model that an earlier attempt logged whole, from the same rows, spec and code."""
@@ -189,9 +185,7 @@ class Registry:
         client, digest = self._client, candidate.training_digest[:36]  # MLflow's column for a digest; the whole one is a tag
         name = f"{spec.model} {candidate.decision_id}"
         run_id = client.create_run(experiment, run_name=name, tags={**tags, "mlflow.source.name": spec.training.trainer}).info.run_id
-        params = {
-            key: str(value) for key, value in {"trainer": spec.training.trainer, "seed": spec.training.seed, **spec.training.params}.items()
-        }
+        params = candidate.params(spec)
         dataset = Dataset(
             name=f"{spec.model} training",
             digest=digest,
@@ -209,7 +203,12 @@ class Registry:
         ]
         client.log_batch(run_id, metrics=metrics, params=[Param(key, value) for key, value in params.items()])
         with tempfile.TemporaryDirectory() as scratch:
-            self._save(Path(scratch) / "model", spec, candidate, logged)
+            try:
+                self._save(Path(scratch) / "model", spec, candidate, logged)
+            except Exception as error:  # whatever the project's model raises while it is pickled
+                client.finalize_logged_model(logged.model_id, "FAILED")
+                client.set_terminated(run_id, "FAILED")
+                raise TrainingFailed(f"{spec.model}: the fitted model cannot be saved: {type(error).__name__}: {error}") from error
             client.log_model_artifacts(logged.model_id, str(Path(scratch) / "model"))
         return client.finalize_logged_model(logged.model_id, "READY")
 
@@ -230,19 +229,13 @@ class Registry:
                 mlflow_model=Model(artifact_path=logged.artifact_location, run_id=logged.source_run_id, model_id=logged.model_id),
                 serialization_format="cloudpickle",
                 signature=_signature(spec, candidate.example),
-                input_example=candidate.example[list(spec.features)].head(EXAMPLE_ROWS).reset_index(drop=True),
-                pip_requirements=_requirements(spec),
+                input_example=candidate.input_example(spec),
+                pip_requirements=candidate.requirements(spec),
                 pyfunc_predict_fn="predict_proba" if spec.task is Task.BINARY else "predict",
             )
         (folder / "vigil").mkdir()
-        for name, body in {
-            "lineage": json.dumps(dict(candidate.lineage), indent=2),
-            "importance": json.dumps(dict(candidate.importance), indent=2),
-            "layout": candidate.layout,
-            "profile": candidate.profile,
-            "spec": spec.canonical_json(),
-        }.items():
-            (folder / "vigil" / f"{name}.json").write_text(body, encoding="utf-8")
+        for name, body in candidate.documents(spec).items():
+            (folder / "vigil" / name).write_text(body, encoding="utf-8")
 
     def _ensure_registered_model(self, spec: ModelSpec) -> None:
         from mlflow.exceptions import MlflowException
@@ -312,41 +305,11 @@ class Registry:
         try:
             yield
         except (MlflowException, SQLAlchemyError, requests.RequestException, OSError) as error:
-            said = str(error).splitlines()[0][:300] if str(error) else type(error).__name__
-            raise RegistryError(
-                f"MLflow at {_without_password(self.uri)}, {doing}: {said}; is it running (`vigil up` starts it) and is "
-                "mlflow.tracking_uri in vigil.yaml right? `vigil doctor` checks"
-            ) from error
-
-
-def _tags(spec: ModelSpec, candidate: Candidate) -> dict[str, str]:
-    """The lineage in short, as tags of run, logged model and version alike."""
-    bad = sorted(name for name, value in candidate.metrics.items() if not -float("inf") < value < float("inf"))
-    if bad:
-        raise RegistryError(f"{spec.model}: a version is registered with finite metrics, {', '.join(bad)} is not")
-    lineage = candidate.lineage
-    tags = {
-        "vigil.decision_id": candidate.decision_id,
-        "vigil.model": spec.model,
-        "vigil.owner": spec.owner,
-        "vigil.spec_hash": spec.hash,
-        "vigil.code_version": candidate.code_version,
-        "vigil.training_digest": candidate.training_digest,
-        "vigil.trainer": spec.training.trainer,
-        "vigil.trained_on": ", ".join(lineage.get("trained_on", ())),
-        "vigil.holdout": ", ".join(lineage.get("holdout", ())),
-        "vigil.excluded": ", ".join(lineage.get("excluded", ())),
-        "vigil.parent": candidate.parent or "",
-        "vigil.baseline": "" if candidate.baseline is None else f"{spec.performance.metric.value}={candidate.baseline:.6g}",
-    }
-    return {key: value[:5000] for key, value in tags.items() if value}
-
-
-def _requirements(spec: ModelSpec) -> list[str]:
-    """What loading needs, given so that MLflow does not load the model in a fresh process to find out (8 s)."""
-    if spec.training.requirements:
-        return list(spec.training.requirements)
-    return [f"{name}=={importlib.metadata.version(name)}" for name in ("scikit-learn", "numpy", "pandas", "cloudpickle")]
+            said = (str(error).splitlines() or [type(error).__name__])[0][:300]
+            message = f"MLflow at {_without_password(self.uri)}, {doing}: {said}"
+            if getattr(error, "error_code", None) not in ANSWERED:
+                message += "; is it running (`vigil up` starts it), and is mlflow.tracking_uri in vigil.yaml right? `vigil doctor` checks"
+            raise RegistryError(message) from error
 
 
 def _signature(spec: ModelSpec, example: pd.DataFrame) -> ModelSignature:
@@ -355,7 +318,7 @@ def _signature(spec: ModelSpec, example: pd.DataFrame) -> ModelSignature:
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, Schema, TensorSpec
 
-    inputs = [
+    inputs: list[ColSpec | TensorSpec] = [
         ColSpec("double" if f.type is FeatureType.NUMERIC else _category_type(example[name]), name) for name, f in spec.features.items()
     ]
     shape = (-1, 2) if spec.task is Task.BINARY else (-1,)
@@ -370,25 +333,23 @@ def _category_type(values: pd.Series) -> str:
 @contextmanager
 def _by_value(folder: Path) -> Iterator[None]:
     """Let cloudpickle take the project's own modules by value for the block: a version must not need the folder as it was."""
-    import cloudpickle
+    import cloudpickle  # type: ignore[import-untyped]
 
-    own = []
-    for module in list(sys.modules.values()):
-        file = getattr(module, "__file__", None)
-        if file is not None and folder in Path(file).parents and "site-packages" not in Path(file).parts and module.__name__ != "__main__":
-            own.append(module)
+    own = project_modules(folder)
     for module in own:
         cloudpickle.register_pickle_by_value(module)
     try:
         yield
     finally:
         for module in own:
-            cloudpickle.unregister_pickle_by_value(module)
+            with suppress(ValueError):  # another thread has ended its block on the same module
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 def _quiet_loggers() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # "Creating initial MLflow database tables..."
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # each retry; the RegistryError says it once
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)  # warns of cloudpickle, which is chosen on purpose
 
 

@@ -8,9 +8,7 @@ The trainer's contract: ``function(rows: pd.DataFrame, spec: ModelSpec, params: 
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -19,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.challenger.project_code import importable
 from vigil.challenger.rows import LABEL, WEIGHT, model_features
 from vigil.errors import TrainingFailed
 from vigil.performance.metrics import value_of
@@ -55,23 +54,6 @@ def load_trainer(folder: Path, reference: str) -> Trainer:
             f"trainer {reference!r}: {module_name} has no function {function_name!r}; its functions: {_listed(_functions(module))}"
         )
     return function  # type: ignore[no-any-return]
-
-
-@contextmanager
-def importable(folder: Path) -> Iterator[None]:
-    """Put ``folder`` first on the import path for the block; modules that it shadows are forgotten, to be imported from it."""
-    folder = folder.resolve()
-    for name, module in list(sys.modules.items()):
-        top = name.partition(".")[0]
-        offered = (folder / f"{top}.py").is_file() or (folder / top / "__init__.py").is_file()
-        if offered and not _lies_in(module, folder):
-            del sys.modules[name]
-    importlib.invalidate_caches()
-    sys.path.insert(0, str(folder))
-    try:
-        yield
-    finally:
-        sys.path.remove(str(folder))
 
 
 def fit(trainer: Trainer, rows: pd.DataFrame, spec: ModelSpec) -> Any:
@@ -162,11 +144,6 @@ def _positive(model: Any, spec: ModelSpec) -> int:
     if 1.0 not in classes:
         raise TrainingFailed(f"{spec.model}: the model's classes are {classes}, expected 0 and 1")
     return classes.index(1.0)
-
-
-def _lies_in(module: ModuleType, folder: Path) -> bool:
-    file = getattr(module, "__file__", None)
-    return file is not None and folder in Path(file).resolve().parents
 
 
 def _functions(module: ModuleType) -> Iterator[str]:

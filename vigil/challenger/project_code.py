@@ -1,0 +1,53 @@
+"""The project's own Python code: how its folder is put on the import path, and which of the imported modules are its own."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+
+ROOMS = frozenset({"vigil", "expectations", "tasks", "flows", "console", "deployments", "examples"})  # vigil's own packages
+
+
+@contextmanager
+def importable(folder: Path) -> Iterator[None]:
+    """Put ``folder`` first on the import path for the block.
+
+    Modules that another project gave this process under a name that this folder offers too are forgotten, to be imported from
+    here; the standard library, installed packages and vigil's own are never replaced.
+    """
+    folder = folder.resolve()
+    offered = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - sys.stdlib_module_names - ROOMS
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] in offered and not (_lies_in(module, folder) or "site-packages" in str(_location(module))):
+            del sys.modules[name]
+    importlib.invalidate_caches()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))
+
+
+def project_modules(folder: Path) -> tuple[ModuleType, ...]:
+    """Return the imported modules that are the project's own code: those in its folder, not installed ones nor vigil's."""
+    folder = folder.resolve()
+    return tuple(
+        module
+        for name, module in list(sys.modules.items())
+        if name.partition(".")[0] not in ROOMS | {"__main__"} and "site-packages" not in str(_location(module)) and _lies_in(module, folder)
+    )
+
+
+def _location(module: ModuleType) -> str | None:
+    """The module's file; of a package without ``__init__.py`` its first folder."""
+    file = getattr(module, "__file__", None)
+    return file if file is not None else next(iter(getattr(module, "__path__", ())), None)
+
+
+def _lies_in(module: ModuleType, folder: Path) -> bool:
+    location = _location(module)
+    return location is not None and folder in Path(location).resolve().parents
