@@ -34,7 +34,7 @@ def profiles_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) 
     layout = Layout.from_json(version_of(store, look).layout)
     stored = store.profiles(spec.model, look.window, look.data_digest, layout.digest)
     if stored:
-        return {key: Profile.from_json(body, layout) for key, body in stored.items()}
+        return {key: Profile.from_json(body) for key, body in stored.items()}
     profiles = profile_rows(source.predictions(look.window), spec, layout)
     bodies = {key: profile.to_json() for key, profile in profiles.items()}
     store.save_profiles(spec.model, look.window, look.data_digest, layout.digest, bodies)
@@ -48,7 +48,7 @@ def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> 
     current = profiles.get((look.version, WHOLE))
     if current is None:
         return ()
-    reference = Profile.from_json(version.profile, Layout.from_json(version.layout))
+    reference = Profile.from_json(version.profile)
     return measure_drift(current, reference, spec, importance=version.importance, version=look.version)
 
 

@@ -1,0 +1,118 @@
+"""A process killed anywhere in the loop, and started again, leaves one evaluation, one decision, one challenger, one champion.
+
+The week that retrains is run in a child process that kills itself (SIGKILL) at a named step; then it is run again.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from multiprocessing.context import ForkServerContext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from vigil.project import Project
+from vigil.store.records import RetrainingState
+
+RETRAINED = CHANGED_FROM + 1
+STEPS = [
+    ("vigil.store.sql:SqlStore.save_profiles", "after"),
+    ("vigil.store.sql:SqlStore.record_evaluation", "before"),
+    ("vigil.store.sql:SqlStore.record_evaluation", "after"),
+    ("vigil.store.sql:SqlStore.record_decision", "after"),
+    ("vigil.store.sql:SqlStore.request_retraining", "after"),
+    ("tasks.registry:Registry.register", "before"),
+    ("tasks.registry:Registry.register", "after"),
+    ("vigil.store.sql:SqlStore.save_version", "after"),
+    ("vigil.store.sql:SqlStore.advance_retraining", "after"),
+    ("vigil.store.sql:SqlStore.move_champion", "after"),
+    ("tasks.registry:Registry.reconcile_alias", "after"),
+]
+
+
+def look_at_the_week(folder: str, step: tuple[str, str] | None) -> None:
+    """Run in a child process: the flow of the week that retrains, killed at ``step``."""
+    from flows.monitor import monitor
+
+    if step is not None:
+        kill_at(*step)
+    monitor(folder, MODEL, week_start(RETRAINED).isoformat(), as_of(RETRAINED))
+
+
+def kill_at(where: str, moment: str) -> None:
+    import importlib
+
+    module, _, path = where.partition(":")
+    owner_name, _, name = path.partition(".")
+    owner = getattr(importlib.import_module(module), owner_name)
+    original: Callable[..., Any] = getattr(owner, name)
+
+    def killed(*args: Any, **kwargs: Any) -> Any:
+        if moment == "after":
+            original(*args, **kwargs)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(owner, name, killed)
+
+
+@pytest.fixture(scope="module")
+def children() -> Iterator[ForkServerContext]:
+    """Children that start with everything imported and talk to one Prefect server."""
+    from prefect.settings import PREFECT_API_URL
+    from prefect.testing.utilities import prefect_test_harness
+
+    context = multiprocessing.get_context("forkserver")
+    with prefect_test_harness(server_startup_timeout=120), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
+        context.set_forkserver_preload(["flows.monitor", "mlflow.sklearn", "sklearn.linear_model", "tests.loop.test_kill"])
+        yield context
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory, children: ForkServerContext) -> Path:
+    """The project just before the week that retrains is looked at."""
+    from flows.adopt import adopt
+    from flows.monitor import monitor
+
+    folder = make_project(tmp_path_factory.mktemp("kill") / "project")
+    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
+    for week in range(RETRAINED + 1):
+        play(folder, week)
+    for week in range(RETRAINED):
+        monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
+    return folder
+
+
+@pytest.mark.parametrize(("step", "moment"), STEPS)
+def test_what_a_kill_left_is_finished_by_the_next_run(
+    ready: Path, children: ForkServerContext, tmp_path: Path, step: str, moment: str
+) -> None:
+    """Whatever was done is found, whatever was not is done, once."""
+    from mlflow import MlflowClient
+    from tasks.registry import Registry
+
+    folder = shutil.copytree(ready, tmp_path / "project")
+    for at, expected in (((step, moment), -signal.SIGKILL), (None, 0)):
+        child = children.Process(target=look_at_the_week, args=(str(folder), at))
+        child.start()
+        child.join(120)
+        assert child.exitcode == expected
+    project = Project.open(folder)
+    store, registry = project.store(), Registry(project)
+    decisions = store.decisions(MODEL)
+    assert len(decisions) == len({decision.window for decision in decisions}) == RETRAINED + 1
+    (retraining,) = store.retrainings(MODEL)
+    assert (retraining.state, retraining.challenger) == (RetrainingState.PROMOTED, "2")
+    assert [version.version for version in store.versions(MODEL)] == ["1", "2"]
+    assert [promotion.version for promotion in store.promotions(MODEL)] == ["1", "2"]
+    assert registry.alias_version(MODEL, "champion") == "2"
+    mlflow = MlflowClient(tracking_uri=registry.uri)
+    assert sorted(version.version for version in mlflow.search_model_versions(f"name = '{MODEL}'")) == ["1", "2"]
+    experiment = mlflow.get_experiment_by_name(MODEL)
+    assert mlflow.search_runs([experiment.experiment_id], filter_string="attributes.status = 'RUNNING'") == []
