@@ -42,6 +42,9 @@ class Kind(Enum):
         return True
 
 
+Wanted = Mapping[str, tuple[str, Kind]]  # role in the specification -> (column's name, kind)
+
+
 def list_files(folder: Path, pattern: str) -> tuple[Path, ...]:
     """Return the files that ``pattern`` (a path or a glob, ``**`` for any depth) names inside ``folder``, sorted."""
     found = glob.glob(pattern, root_dir=folder, recursive=True)
@@ -54,24 +57,16 @@ def open_parquet(backend: Backend, files: Sequence[Path], source: str) -> ibis.T
     Every file's footer is read here, so a file that was cut off is found here.
 
     Raises:
-        SourceError: a file is not readable Parquet, or two files' columns cannot be united.
+        SourceError: a file is not readable Parquet; it is named.
     """
-    try:
-        return backend.read_parquet([_verbatim(file) for file in files], union_by_name=True, hive_partitioning=False)
-    except duckdb.Error as error:
-        for file in files:
-            try:
-                backend.read_parquet(_verbatim(file), hive_partitioning=False)
-            except duckdb.Error as own:
-                raise SourceError(
-                    f"is not readable as Parquet ({_first_line(own)}); expected a complete Parquet file: write it again from where "
-                    "it came, or move it out of the folder",
-                    source=str(file),
-                ) from own
-        raise SourceError(
-            f"its files cannot be united by column name ({_first_line(error)}); write each column with one type in all files",
-            source=source,
-        ) from error
+    with reading(source):
+        try:
+            return backend.read_parquet([_verbatim(file) for file in files], union_by_name=True, hive_partitioning=False)
+        except duckdb.Error:
+            for file in files:
+                with reading(str(file)):
+                    backend.read_parquet(_verbatim(file), hive_partitioning=False)
+            raise
 
 
 def parquet_relation(files: Sequence[Path]) -> str:
@@ -80,8 +75,8 @@ def parquet_relation(files: Sequence[Path]) -> str:
     return f"read_parquet([{names}], union_by_name=true, hive_partitioning=false)"
 
 
-def require_columns(table: ibis.Table, wanted: Mapping[str, tuple[str, Kind]], source: str) -> None:
-    """Check that ``table`` has the columns ``wanted``: role in the specification -> (name, kind).
+def require_columns(table: ibis.Table, wanted: Wanted, source: str) -> None:
+    """Check that ``table`` has the columns ``wanted``, each of its kind.
 
     Raises:
         SourceError: one is missing or holds another type.
@@ -97,18 +92,27 @@ def require_columns(table: ibis.Table, wanted: Mapping[str, tuple[str, Kind]], s
             )
 
 
-def require_in_every_file(backend: Backend, files: Sequence[Path], wanted: Mapping[str, tuple[str, Kind]]) -> None:
-    """Check that each of ``files`` has the columns ``wanted``: united by name, a file without one would read as null.
+def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *, everywhere: bool) -> None:
+    """Check each file by itself: united by name, a column that one file lacks reads as null, and mixed types read as text.
+
+    Of the files that store a column in the same way one is opened. With ``everywhere`` each file has to have each column,
+    without it a file may lack them.
 
     Raises:
-        SourceError: a file lacks one; it is named.
+        SourceError: a file lacks a column or holds another type in it; the file is named.
     """
     listed = ", ".join(quote_text(_verbatim(file)) for file in files)
-    sql = f"SELECT file_name, list(name) FROM parquet_schema([{listed}]) GROUP BY file_name ORDER BY file_name"  # noqa: S608 - quoted
-    for file, names in backend.raw_sql(sql).fetchall():
-        for role, (name, _) in wanted.items():
-            if name not in names:
-                raise SourceError(missing_column(role, name, names[1:]), source=str(file), column=name)
+    names = ", ".join(quote_text(name) for name, _ in wanted.values())
+    sql = (
+        "SELECT name, min(file_name), list(file_name) "  # noqa: S608 - all is quoted
+        f"FROM parquet_schema([{listed}]) WHERE name IN ({names}) GROUP BY name, type, converted_type, logical_type ORDER BY 1, 2"
+    )
+    stored = backend.raw_sql(sql).fetchall()
+    for role, (name, kind) in wanted.items():
+        having = {file for column, _, which in stored if column == name for file in which}
+        lacking = [file for file in files if str(file) not in having]
+        for example in [Path(first) for column, first, *_ in stored if column == name] + (lacking[:1] if everywhere else []):
+            require_columns(open_parquet(backend, (example,), str(example)), {role: (name, kind)}, str(example))
 
 
 def missing_column(role: str, name: str, present: Sequence[str]) -> str:
@@ -126,7 +130,7 @@ def reading(source: str) -> Iterator[None]:
         yield
     except duckdb.Error as error:
         raise SourceError(
-            f"cannot be read ({_first_line(error)}); write the file named there again from where it came", source=source
+            f"cannot be read as Parquet ({_first_line(error)}); write it again from where it came, or move it away", source=source
         ) from error
 
 

@@ -13,7 +13,7 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from vigil.errors import SourceError
-from vigil.sources.files import Kind, list_files, open_parquet, reading, require_columns, require_in_every_file
+from vigil.sources.files import Kind, list_files, open_parquet, reading, require_in_files
 from vigil.sources.labels import LABEL, PROBABILITY, find_faults, observed_by
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import as_utc
@@ -73,8 +73,7 @@ class Observations:
         }
         if columns.inclusion_probability is not None:
             wanted["columns.inclusion_probability"] = (columns.inclusion_probability, Kind.NUMBER)
-        require_columns(table, wanted, pattern)
-        require_in_every_file(self._backend, self._files, wanted)
+        require_in_files(self._backend, self._files, wanted, everywhere=True)
         ours, theirs = self._log.schema()[columns.id], table.schema()[columns.id]
         if ours.is_string() != theirs.is_string():
             raise SourceError(

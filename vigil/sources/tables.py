@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,12 @@ from vigil.sources.digest import rows_digest
 from vigil.sources.files import (
     Kind,
     list_files,
-    missing_column,
     open_parquet,
     parquet_relation,
     quote_name,
     reading,
     require_columns,
-    require_in_every_file,
+    require_in_files,
 )
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
 from vigil.sources.observations import Observations
@@ -40,8 +40,11 @@ class ModelSource:
     them; make a new one to see new files. It owns an in-memory DuckDB connection, ``backend``, whose time zone is UTC:
     event times without a zone are taken as UTC, and come out as UTC.
 
+    A log without any file is an error only to what reads the log: a first version can be made from the reference rows
+    before there is any prediction.
+
     Raises:
-        SourceError: no prediction log, or a column in ``columns`` of the specification is missing or of another type.
+        SourceError: a column in ``columns`` of the specification is missing or of another type, or a file is unreadable.
             Features are not checked here: a missing feature is a finding about the data (see expectations).
     """
 
@@ -50,15 +53,7 @@ class ModelSource:
         self.backend: Backend = ibis.duckdb.connect()
         self.backend.raw_sql("SET TimeZone = 'UTC'")
         self._files = list_files(self.folder, spec.source.predictions)
-        if not self._files:
-            raise SourceError(
-                f"no file of the prediction log is there (looked in {self.folder}); write predictions as Parquet, "
-                "or correct `source.predictions` of the model's specification",
-                source=spec.source.predictions,
-            )
-        self._log = open_parquet(self.backend, self._files, spec.source.predictions)
-        self._check_log()
-        self._observations = Observations(self.backend, self.folder, spec, self._log)
+        self._opened = self._open() if self._files else None
 
     def columns(self) -> tuple[str, ...]:
         """The names in the prediction log, of all its files."""
@@ -159,25 +154,37 @@ class ModelSource:
             **{columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
         )
 
-    def _check_log(self) -> None:
+    @property
+    def _log(self) -> ibis.Table:
+        if self._opened is None:
+            raise SourceError(
+                f"no file of the prediction log is there (looked in {self.folder}); write predictions as Parquet, "
+                "or correct `source.predictions` of the model's specification",
+                source=self.spec.source.predictions,
+            )
+        return self._opened
+
+    @cached_property
+    def _observations(self) -> Observations:
+        return Observations(self.backend, self.folder, self.spec, self._log)
+
+    def _open(self) -> ibis.Table:
         columns, source = self.spec.columns, self.spec.source.predictions
+        log = open_parquet(self.backend, self._files, source)
         wanted = {
             "columns.id": (columns.id, Kind.TEXT_OR_INTEGER),
             "columns.time": (columns.time, Kind.TIME),
             "columns.version": (columns.version, Kind.TEXT_OR_INTEGER),
             "columns.score": (columns.score, Kind.NUMBER),
         }
-        require_columns(self._log, wanted, source)
-        require_in_every_file(self.backend, self._files, wanted)
+        require_in_files(self.backend, self._files, wanted, everywhere=True)
         for role, name, kind in (
             ("columns.latency_ms", columns.latency_ms, Kind.NUMBER),
             ("columns.error", columns.error, Kind.ANY),
         ):
-            if name is not None and name not in self._log.columns:
-                told = missing_column(role, name, self._log.columns)
-                raise SourceError(f"{told}. Set `{role}: null` where it is not logged", source=source, column=name)
-            if name is not None:
-                require_columns(self._log, {role: (name, kind)}, source)
+            if name is not None:  # logged since some day, perhaps: earlier files may lack it
+                require_columns(log, {f"{role} (null where it is not logged)": (name, Kind.ANY)}, source)
+                require_in_files(self.backend, self._files, {role: (name, kind)}, everywhere=False)
         for name in (LABEL, PROBABILITY):
             if name in {columns.id, columns.time, columns.version, columns.score, *self.spec.features}:
                 raise SourceError(
@@ -185,3 +192,4 @@ class ModelSource:
                     source=source,
                     column=name,
                 )
+        return log
