@@ -22,6 +22,7 @@ from vigil.decision.types import Decision
 from vigil.errors import NotEnoughData
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
+from vigil.spec.model import FeatureType
 from vigil.window import Window
 from vigil.workspace import Workspace
 
@@ -137,15 +138,15 @@ def _finish(
     windows: tuple[Window, ...],
 ) -> Made:
     """Measure what is registered with a model; ``scored_by`` is a fit that has not seen ``held_out``."""
-    spec, source = work.spec, work.source
+    spec = work.spec
     if held_out.empty:
         raise NotEnoughData(f"{spec.model}: no labelled row is held out to measure the baseline on; wait for more labels")
     scores = score(scored_by, held_out, spec)
     baseline = value_of(spec.performance.metric, scores, held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy())
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
-    scored = source.backend.create_table(
-        "vigil_held_out", held_out.assign(**{spec.columns.score: scores})[[*spec.features, spec.columns.score]], overwrite=True
-    )
+    types = {name: "float64" if feature.type is FeatureType.NUMERIC else "string" for name, feature in spec.features.items()}
+    types[spec.columns.score] = "float64"
+    scored = ibis.memtable(held_out.assign(**{spec.columns.score: scores})[list(types)], schema=types)
     layout, profile = reference_of(_population(work, windows, include_reference=bool(lineage["include_reference"])), scored, spec)
     return Made(
         model=model,
