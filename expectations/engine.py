@@ -1,0 +1,148 @@
+"""One window's rows in a DuckDB of their own, where Great Expectations asks its questions; pandas where it cannot ask DuckDB.
+
+Differs from :mod:`expectations.validate`, which knows what is asked and what the answers mean: here is only how.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import uuid
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import duckdb
+import great_expectations as gx
+import sqlalchemy as sa
+from great_expectations.core.expectation_validation_result import ExpectationValidationResult
+from great_expectations.data_context import EphemeralDataContext
+from great_expectations.data_context.types.base import ProgressBarsConfig
+from great_expectations.expectations.expectation import Expectation as GxExpectation
+
+from expectations.duckdb_dialect import support_duckdb
+from vigil.errors import SourceError
+
+TABLE = "vigil_window"
+PANDAS_ROWS = 100_000  # rows taken out of the engine where pandas has to check; of more, a sample by a hash of the id
+
+_one_at_a_time = threading.RLock()  # a Great Expectations context is process-wide state
+
+
+@dataclass(frozen=True)
+class WindowRows:
+    """One window's rows as the table :data:`TABLE`; ``types`` are the DuckDB types that its columns came with."""
+
+    connection: sa.Connection
+    url: str
+    id: str
+    types: dict[str, str]
+
+    def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Run one query of our own."""
+        cursor = self.connection.connection.cursor()
+        cursor.execute(sql, values)
+        return list(cursor.fetchall())
+
+    def check(self, expectations: Sequence[GxExpectation]) -> list[ExpectationValidationResult]:
+        """Let Great Expectations check all of ``expectations`` in DuckDB, in one validation."""
+        with _one_at_a_time:
+            context, name = _context(), f"duckdb-{uuid.uuid4().hex}"
+            source = context.data_sources.add_sql(name=name, connection_string=self.url, create_temp_table=False)
+            try:
+                batch = source.add_table_asset(name="rows", table_name=TABLE).add_batch_definition_whole_table("all").get_batch()
+                bounded = {"result_format": "BASIC", "partial_unexpected_count": 1}
+                located = {"unexpected_index_column_names": [self.id], "return_unexpected_index_query": True}
+                return list(batch.validate(_suite(expectations), result_format=bounded | located).results)
+            finally:
+                source.get_execution_engine().close()
+                source.get_engine().dispose()
+                context.data_sources.delete(name)
+
+    def check_in_pandas(self, made: GxExpectation, columns: Sequence[str]) -> tuple[ExpectationValidationResult, int]:
+        """Check outside the engine what DuckDB cannot, on at most :data:`PANDAS_ROWS` rows; returns how many it looked at."""
+        names = ", ".join(quoted(column) for column in dict.fromkeys((self.id, *columns))) if columns else "*"
+        by = quoted(self.id)
+        chosen = f"SELECT {names} FROM {TABLE} ORDER BY hash({by}), {by} LIMIT {PANDAS_ROWS}"  # noqa: S608 - all is quoted
+        cursor = self.connection.connection.cursor()
+        cursor.execute(f"FROM ({chosen}) ORDER BY {by}")
+        frame = cursor.df()
+        with _one_at_a_time:
+            context, name = _context(), f"pandas-{uuid.uuid4().hex}"
+            source = context.data_sources.add_pandas(name=name)
+            try:
+                batch = source.add_dataframe_asset(name="rows").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
+                wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [self.id], "partial_unexpected_count": 1}
+                return batch.validate(_suite([made]), result_format=wanted).results[0], len(frame)
+            finally:
+                context.data_sources.delete(name)
+
+
+@contextmanager
+def window_rows(sql: str, *, id_column: str, columns: Collection[str] | None, numeric: Collection[str]) -> Iterator[WindowRows]:
+    """Open the rows that the DuckDB query ``sql`` selects.
+
+    Great Expectations asks some forty questions of a window, so its columns are read once, into the engine's own table
+    (which DuckDB pages out to a temporary folder where memory ends), not forty times from all Parquet files.
+    NaN and infinite values become null, so that they count as missing; booleans of ``numeric`` columns become 0 and 1.
+
+    Args:
+        columns: those needed (the others are not read), None for all.
+
+    Raises:
+        SourceError: the rows cannot be read.
+    """
+    url = f"duckdb:///:memory:vigil-{uuid.uuid4().hex}"  # a name lets several connections of this process see one database
+    engine = sa.create_engine(url, poolclass=sa.StaticPool)
+    with tempfile.TemporaryDirectory(prefix="vigil-duckdb-") as folder, _disposed(engine), engine.connect() as connection:
+        try:
+            cursor = connection.connection.cursor()
+            cursor.execute("SET GLOBAL TimeZone = 'UTC'")
+            cursor.execute(f"SET GLOBAL temp_directory = '{folder}'")
+            cursor.execute(f"DESCRIBE {sql}")
+            types = {name: kind.split("(")[0] for name, kind, *_ in cursor.fetchall()}
+            kept = [_cleaned(name, kind, numeric) for name, kind in types.items() if columns is None or name in columns]
+            cursor.execute(f"CREATE TABLE {TABLE} AS SELECT {', '.join(kept)} FROM ({sql})")  # noqa: S608 - all is quoted
+            cursor.execute("COMMIT")
+        except duckdb.Error as error:
+            told = str(error).strip().splitlines()[0]
+            raise SourceError(
+                f"the window's rows cannot be read ({told}); write the file named there again", source="predictions"
+            ) from error
+        yield WindowRows(connection, url, id_column, types)
+
+
+def quoted(name: str) -> str:
+    """Quote a name for DuckDB."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _disposed(engine: sa.Engine) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        engine.dispose()
+
+
+def _cleaned(name: str, kind: str, numeric: Collection[str]) -> str:
+    column = quoted(name)
+    if kind in ("FLOAT", "DOUBLE"):
+        return f"CASE WHEN isfinite({column}) THEN {column} END AS {column}"
+    if kind == "BOOLEAN" and name in numeric:
+        return f"CAST({column} AS TINYINT) AS {column}"
+    return f"CAST({column} AS VARCHAR) AS {column}" if kind in ("ENUM", "UUID") else column
+
+
+def _suite(expectations: Sequence[GxExpectation]) -> gx.ExpectationSuite:
+    return gx.ExpectationSuite(name="window", expectations=list(expectations))
+
+
+@cache
+def _context() -> EphemeralDataContext:
+    support_duckdb()
+    context = gx.get_context(mode="ephemeral")
+    context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    return context
