@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from vigil.decision.phrases import percent, plural, when
@@ -36,16 +35,19 @@ class Check:
 
 
 def check_model(project: Project, spec: ModelSpec, now: datetime) -> Iterator[Check]:
-    """Yield what was found, one check after the other; without a prediction log only what does not need it."""
-    try:
-        source = ModelSource(project.folder, spec)
-    except VigilError as error:
-        yield Check(spec.model, "predictions", FAILED, str(error))
-    else:
-        looks = {"predictions": _rows, "features": _features, "windows": _windows, "labels": _labels, "reference": _reference}
-        for name, look in looks.items():
-            yield _looked(spec, name, partial(look, source, spec, now))
-    yield _looked(spec, "trainer", partial(_trainer, project, spec))
+    """Yield what was found, one check after the other; where the prediction log cannot be read, only what does not need it."""
+
+    def source() -> ModelSource:
+        return ModelSource(project.folder, spec)
+
+    log = _looked(spec, "predictions", lambda: _rows(source(), spec))
+    yield log
+    if log.verdict != FAILED:
+        yield _looked(spec, "features", lambda: _features(source(), spec))
+        yield _looked(spec, "windows", lambda: _windows(source(), spec))
+        yield _looked(spec, "labels", lambda: _labels(source(), spec, now))
+    yield _looked(spec, "reference", lambda: _reference(source(), spec))
+    yield _looked(spec, "trainer", lambda: _trainer(project, spec))
 
 
 def _looked(spec: ModelSpec, name: str, look: Callable[[], Finding]) -> Check:
@@ -57,7 +59,7 @@ def _looked(spec: ModelSpec, name: str, look: Callable[[], Finding]) -> Check:
     return Check(spec.model, name, verdict, message)
 
 
-def _rows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
+def _rows(source: ModelSource, spec: ModelSpec) -> Finding:
     rows = source.predictions()
     times = rows[spec.columns.time]
     found = rows.agg(rows=rows.count(), first=times.min(), last=times.max()).to_pyarrow().to_pylist()[0]
@@ -66,7 +68,7 @@ def _rows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
     return OK, f"{plural(found['rows'], 'row')} from {when(as_utc(found['first']))} to {when(as_utc(found['last']))}"
 
 
-def _features(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
+def _features(source: ModelSource, spec: ModelSpec) -> Finding:
     schema = source.predictions().schema()
     missing = [name for name in spec.features if name not in schema]
     if missing:
@@ -82,7 +84,7 @@ def _features(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
     return OK, f"{len(spec.features) - categorical} numeric, {categorical} categorical"
 
 
-def _windows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
+def _windows(source: ModelSource, spec: ModelSpec) -> Finding:
     rows = source.predictions()
     day = rows[spec.columns.time].date()
     counts: dict[object, int] = {}
@@ -116,7 +118,7 @@ def _labels(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
     return OK, f"{plural(joined, 'prediction')} of {predicted:,} labelled ({percent(joined / predicted)})"
 
 
-def _reference(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
+def _reference(source: ModelSource, spec: ModelSpec) -> Finding:
     if spec.source.reference is None:
         return WARNING, f"source.reference is not given: `vigil adopt {spec.model}` needs it to train a first version"
     rows = int(source.reference_rows().count().to_pyarrow().as_py())

@@ -1,0 +1,121 @@
+"""The loop through the command alone: adopt, backfill, look, explain, approve. Real Prefect, MLflow, Great Expectations and DuckDB."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from console.windows import due_between, latest_due
+from tests.console.shop import WEEK, answer, call, fill_store, make_shop, write_data
+from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
+from vigil.errors import NotEnoughData
+from vigil.project import Project
+
+WEEKS = 6
+RETRAINED = CHANGED_FROM + 1  # lower performance in 2 of 3 weeks
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """A project whose first version the command trained, and what the command answered."""
+    folder = make_project(tmp_path_factory.mktemp("acting") / "project", promotion="approve")
+    return folder, answer(folder, "adopt", MODEL, "--by", "ada")
+
+
+@pytest.fixture(scope="module")
+def backfilled(adopted: tuple[Path, list[dict[str, Any]]]) -> tuple[Path, list[dict[str, Any]]]:
+    """The project after six weeks, looked at by one backfill, and what the command answered."""
+    folder = adopted[0]
+    for week in range(WEEKS):
+        play(folder, week)
+    return folder, answer(folder, "backfill", MODEL)
+
+
+def test_adopt_answers_with_the_champion(adopted: tuple[Path, list[dict[str, Any]]]) -> None:
+    (champion,) = adopted[1]
+    assert (champion["model"], champion["version"], champion["token"]) == (MODEL, "1", 1)
+    (promotion,) = Project.open(adopted[0]).store().promotions(MODEL)
+    assert (promotion.by, promotion.version) == ("ada", "1")
+
+
+def test_backfill_answers_with_one_decision_a_window_as_of_when_it_was_due(backfilled: tuple[Path, list[dict[str, Any]]]) -> None:
+    rows = backfilled[1]
+    assert [row["window_start"] for row in rows] == [week_start(week).isoformat() for week in range(WEEKS)]
+    assert [row["as_of"] for row in rows] == [as_of(week) for week in range(WEEKS)]
+    assert [row["action"] for row in rows] == ["HOLD", "HOLD", "FIX_DATA", "HOLD", "HOLD", "RETRAIN"]
+    assert rows[FAULTY_WEEK]["gates"][0]["state"] == "fired"
+
+
+def test_a_second_backfill_gives_the_same_decisions(backfilled: tuple[Path, list[dict[str, Any]]]) -> None:
+    folder, rows = backfilled
+    again = answer(folder, "backfill", MODEL, "--from", "2024-01-09", "--to", "2024-01-23")
+    assert [row["decision_id"] for row in again] == [row["decision_id"] for row in rows[1:4]]
+
+
+def test_run_without_a_window_takes_the_latest_with_rows(backfilled: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The log ends years before now; the windows since then have no rows and are not meant."""
+    folder, rows = backfilled
+    (row,) = answer(folder, "run", MODEL)
+    assert row["window_start"] == rows[-1]["window_start"]
+
+
+def test_a_challenger_waits_and_is_promoted_by_a_person_with_a_reason(backfilled: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Rejecting after approving is a conflict, and changes nothing."""
+    folder, rows = backfilled
+    decision = rows[RETRAINED]["decision_id"]
+    assert answer(folder, "status")[0]["waiting_for_approval"] == [decision]
+    (promoted,) = answer(folder, "approve", decision, "--reason", "better in every region", "--by", "grace")
+    assert (promoted["state"], promoted["by"], promoted["challenger"]) == ("promoted", "grace", "2")
+    assert answer(folder, "status")[0]["version"] == "2"
+    refused = call(folder, "reject", decision, "--reason", "second thoughts")
+    assert (refused.exit_code, refused.stdout) == (5, "")
+    assert answer(folder, "status")[0]["version"] == "2"
+
+
+def test_a_decision_without_a_retraining_cannot_be_approved(tmp_path: Path) -> None:
+    folder = make_shop(tmp_path / "shop")
+    fill_store(folder)
+    result = call(folder, "approve", "d1", "--reason", "why not")
+    assert (result.exit_code, result.stderr) == (2, "vigil: no retraining of decision 'd1'; waiting for approval: d2\n")
+
+
+def test_a_span_that_is_not_due_is_an_error(tmp_path: Path) -> None:
+    folder = make_shop(tmp_path / "shop")
+    write_data(folder)
+    result = call(folder, "backfill", "churn", "--from", "2100-01-01")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "no window of churn in that span is due; a window is due 1 days after its end" in result.stderr
+
+
+def test_a_prefect_server_that_does_not_answer_is_reported_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_shop(tmp_path / "shop")
+    write_data(folder)
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")  # port 9, discard: nothing listens
+    result = call(folder, "run", "churn")
+    assert (result.exit_code, result.stdout) == (4, "")
+    assert result.stderr.startswith("vigil: Prefect's API at http://127.0.0.1:9/api cannot be used:")
+    assert not (folder / "state" / "vigil.db").exists()
+
+
+def test_a_window_is_due_when_its_labels_are(tmp_path: Path) -> None:
+    """Weeks end on 8 and 15 January and labels take a day: on the 15th only the first is due, on the 16th both."""
+    folder = make_shop(tmp_path / "shop")
+    write_data(folder)
+    spec = Project.open(folder).model("churn")
+    assert latest_due(folder, spec, datetime(2024, 1, 15, tzinfo=UTC)) == WEEK
+    assert latest_due(folder, spec, datetime(2024, 1, 16, tzinfo=UTC)) == WEEK.shifted(1)
+    assert due_between(folder, spec, None, None, datetime(2024, 1, 15, tzinfo=UTC)) == (WEEK,)
+    with pytest.raises(NotEnoughData, match="no window of churn with rows is due"):
+        latest_due(folder, spec, WEEK.end)
+
+
+def test_a_window_without_rows_is_passed_over_for_the_latest_with_rows(tmp_path: Path) -> None:
+    folder = make_shop(tmp_path / "shop")
+    write_data(folder)
+    spec = Project.open(folder).model("churn")
+    assert latest_due(folder, spec, WEEK.end + timedelta(days=70)) == WEEK.shifted(1)
