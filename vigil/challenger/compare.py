@@ -19,6 +19,14 @@ from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.performance.metrics import LOSSES, value_of
 from vigil.spec.model import Metric, ModelSpec, Task
 
+METRIC_NAMES = {
+    Metric.ROC_AUC: "ROC AUC",
+    Metric.LOG_LOSS: "log loss",
+    Metric.BRIER: "Brier score",
+    Metric.ACCURACY: "accuracy",
+    Metric.MAE: "mean absolute error",
+    Metric.RMSE: "root mean squared error",
+}
 CELLS_AT_ONCE = 4_000_000  # resamples x rows held in memory: 32 MB
 
 
@@ -64,21 +72,20 @@ class Comparison:
 
     def sentence(self) -> str:
         """Say it in plain words, with the numbers."""
-        name = self.metric.replace("_", " ")
         if self.champion is None or self.challenger is None or self.difference is None or self.low is None or self.high is None:
             return (
                 f"Champion and challenger cannot be compared on {self.n:,} labelled rows: "
                 f"{self.minimum_rows:,} are needed, with at least {MINIMUM_PER_CLASS} of each class where there are classes."
             )
-        direction = "better" if self.difference > 0 else "worse" if self.difference < 0 else "neither better nor worse"
-        conclusion = {
-            ComparisonVerdict.PROMOTE: "the challenger is better",
-            ComparisonVerdict.KEEP: "the challenger is worse" if self.high < 0 else "that may be chance, so the champion stays",
-            ComparisonVerdict.NOT_ENOUGH_DATA: "not enough data",
-        }[self.verdict]
+        name = METRIC_NAMES[Metric(self.metric)]
+        by = f"{'better' if self.difference > 0 else 'worse'} by {abs(self.difference):.4f}" if self.difference else "no difference"
+        if self.verdict is ComparisonVerdict.PROMOTE:
+            conclusion = "The challenger is better."
+        else:
+            conclusion = "The challenger is worse." if self.high < 0 else "That may be chance, so the champion stays."
         return (
-            f"On the same {self.n:,} labelled rows {name} of the challenger is {self.challenger:.4f} of the champion {self.champion:.4f}: "
-            f"{direction} by {abs(self.difference):.4f} ({self.confidence:.0%} interval {self.low:+.4f} to {self.high:+.4f}); {conclusion}."
+            f"On the same {self.n:,} labelled rows the challenger's {name} is {self.challenger:.4f}, the champion's {self.champion:.4f}: "
+            f"{by} ({100 * self.confidence:g} % interval {self.low:+.4f} to {self.high:+.4f}). {conclusion}"
         )
 
 
@@ -123,7 +130,7 @@ def compare(
     differences = sign * _resampled_differences(metric, champion, challenger, y, w, asked.resamples, rng)
     tail = (1 - asked.confidence) / 2
     low, high = np.nanquantile(differences, [tail, 1 - tail])
-    return _judged(spec, len(y), (*values, sign * (values[1] - values[0]), float(low), float(high)))
+    return _judged(spec, len(y), (*values, sign * (values[1] - values[0]) + 0.0, float(low) + 0.0, float(high) + 0.0))  # no -0.0
 
 
 def _judged(spec: ModelSpec, n: int, numbers: tuple[float, float, float, float, float] | None) -> Comparison:

@@ -141,7 +141,7 @@ def permutation_importance(
 
 def _positive(model: Any, spec: ModelSpec) -> int:
     classes = [float(value) for value in getattr(model, "classes_", (0, 1))]
-    if 1.0 not in classes:
+    if sorted(classes) != [0.0, 1.0]:
         raise TrainingFailed(f"{spec.model}: the model's classes are {classes}, expected 0 and 1")
     return classes.index(1.0)
 
