@@ -44,7 +44,7 @@ def parse_url(url: str) -> URL:
 
 def shown(url: URL) -> str:
     """Return the URL as it may be printed: without any password."""
-    secrets = {key: "***" for key in url.query if key in _SECRETS}
+    secrets = {key: "hidden" for key in url.query if key in _SECRETS}
     return url.update_query_dict(secrets).render_as_string(hide_password=True)
 
 

@@ -7,6 +7,7 @@ A process killed in it leaves the schema as it was.
 from __future__ import annotations
 
 from pathlib import Path
+from threading import Lock
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
@@ -15,6 +16,7 @@ from vigil.store.engine import reading, shown, writing
 from vigil.store.migrations import HEAD, VERSION_TABLE
 
 _ADVISORY_LOCK = 0x766967696C  # "vigil" in ASCII: the number of vigil's lock on PostgreSQL
+_ALEMBIC_IS_GLOBAL = Lock()  # its `context` and `op` are one for the process: threads that open other databases take turns
 
 
 def migrate(engine: Engine) -> None:
@@ -66,4 +68,5 @@ def _upgrade(connection: Connection) -> None:
             f"the store at {shown(connection.engine.url)} has schema {here!r}, this vigil knows up to {HEAD!r}: a newer vigil has "
             "written it. Upgrade vigil (pip install --upgrade vigil), or point store.url in vigil.yaml to another database"
         )
-    command.upgrade(config, "head")
+    with _ALEMBIC_IS_GLOBAL:
+        command.upgrade(config, "head")
