@@ -78,7 +78,7 @@ def exactly(value: float) -> Any:
 
     A plain ``0.30000000000000004`` is a DECIMAL to DuckDB and Spark and may lose its last bit on its way to a double.
     """
-    return ibis.literal(repr(value)).cast("float64")
+    return ibis.literal(repr(float(value))).cast("float64")
 
 
 def batches(names: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
