@@ -1,0 +1,141 @@
+"""The rows that a report shows: bounded, seeded samples in a fixed order, prepared so that any column can be drawn.
+
+Differs from :mod:`tasks.report`, which hands them to Evidently. Numbers become float64 (infinite is null), categories text:
+those counted one by one in the version's layout keep their name, others of the reference are together, as are unseen ones.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import ibis
+import numpy as np
+import pandas as pd
+
+from vigil.profile.columns import as_number, as_text, finite_only
+from vigil.profile.layout import Layout
+from vigil.sources.tables import ModelSource
+from vigil.spec.model import FeatureType, ModelSpec
+from vigil.store.records import Version
+from vigil.window import Window, parse_moment
+
+OTHER, UNSEEN = "(other)", "(unseen)"
+_HARMFUL = re.compile(r"[^\w .,:;=/%()+\-]")
+_SHOWN_LENGTH = 60
+
+
+@dataclass(frozen=True)
+class DriftRows:
+    """Both sides of a drift report: frames with harmless column names, ``names`` (shown -> real), and what was left out and why."""
+
+    current: pd.DataFrame
+    reference: pd.DataFrame
+    names: Mapping[str, str]
+    left_out: Mapping[str, str]
+
+
+def drift_rows(source: ModelSource, window: Window, spec: ModelSpec, version: Version) -> DriftRows:
+    """Sample the window's rows that ``version`` scored, and the rows that it was trained on."""
+    layout = Layout.from_json(version.layout)
+    predictions = _of_version(source.predictions(window), spec, version)
+    current, wrong = _prepared(predictions, spec, layout, [spec.columns.time, spec.columns.id])
+    reference, wrong_there = _prepared(_population(source, spec, version), spec, layout, None)
+    left_out = {name: f"in the reference {why}" for name, why in wrong_there.items()} | wrong
+    for side, frame in (("the reference", reference), ("the window", current)):
+        left_out |= {name: f"no value in {side}" for name in frame.columns if name not in left_out and frame[name].notna().sum() == 0}
+    kept = [name for name in spec.features if name not in left_out]
+    shown = harmless_names(kept)
+    renamed = {real: name for name, real in shown.items()}
+    return DriftRows(current[kept].rename(columns=renamed), reference[kept].rename(columns=renamed), shown, left_out)
+
+
+def labelled_sample(source: ModelSource, window: Window, spec: ModelSpec, version: Version, as_of: datetime) -> pd.DataFrame:
+    """Sample the window's labelled rows of ``version`` as ``score`` and ``label``, both finite."""
+    rows = _of_version(source.labelled([window], as_of), spec, version)
+    rows = rows.order_by([spec.columns.time, spec.columns.id]).select(
+        score=as_number(rows[spec.columns.score]), label=as_number(rows.label)
+    )
+    frame = sample(rows, spec).replace([np.inf, -np.inf], np.nan)
+    return frame.dropna().reset_index(drop=True)
+
+
+def sample(ordered: ibis.Table, spec: ModelSpec) -> pd.DataFrame:
+    """Take at most ``reports.sample_rows`` rows of a table that has an order, the same ones every time, in that order."""
+    count, limit = int(ordered.count().to_pyarrow().as_py()), spec.reports.sample_rows
+    if count <= limit:
+        return ordered.to_pandas()
+    chosen = np.random.default_rng(spec.training.seed).choice(count, size=limit, replace=False, shuffle=False)
+    frame: pd.DataFrame = ordered.to_pyarrow().take(np.sort(chosen)).to_pandas()
+    return frame
+
+
+def harmless_names(names: Iterable[str]) -> dict[str, str]:
+    """Return ``shown -> real``: Evidently's page runs what stands in a column's name, so shown names hold nothing that could run.
+
+    >>> harmless_names(["temp", "<script>"])
+    {'temp': 'temp', '_script_': '<script>'}
+    """
+    shown: dict[str, str] = {}
+    for real in names:
+        name = unique = harmless(real)
+        number = 1
+        while unique in shown:
+            number += 1
+            unique = f"{name} {number}"
+        shown[unique] = real
+    return shown
+
+
+def harmless(text: str) -> str:
+    """Return ``text`` without anything that a page could take for markup or code, at most 60 characters."""
+    plain = _HARMFUL.sub("_", text)
+    return plain if len(plain) <= _SHOWN_LENGTH else plain[: _SHOWN_LENGTH - 1] + "…"
+
+
+def _of_version(rows: ibis.Table, spec: ModelSpec, version: Version) -> ibis.Table:
+    return rows.filter(rows[spec.columns.version].cast("string") == version.version)
+
+
+def _population(source: ModelSource, spec: ModelSpec, version: Version) -> ibis.Table:
+    """The rows that a version's reference profile was made from: its training windows, and the reference where that was pooled."""
+    features = list(spec.features)
+    windows = [Window(*(parse_moment(end) for end in key.split("/"))) for key in version.training.get("trained_on", ())]
+    parts = [source.predictions(window).select(*features) for window in windows]
+    if version.training.get("include_reference", True):
+        parts.append(source.reference_rows().select(*features))
+    return parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
+
+
+def _prepared(rows: ibis.Table, spec: ModelSpec, layout: Layout, order: list[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Sample ``rows`` as a frame of features; and the features that cannot be drawn, each with why."""
+    schema, wanted, wrong = rows.schema(), {}, {}
+    for name, feature in spec.features.items():
+        if name not in schema:
+            wrong[name] = "the column is missing"
+        elif feature.type is FeatureType.CATEGORICAL:
+            wanted[name] = as_text(rows[name])
+        elif schema[name].is_numeric() or schema[name].is_boolean():
+            wanted[name] = finite_only(as_number(rows[name]), schema[name])
+        else:
+            wrong[name] = f"expected numbers, found {schema[name]}"
+    if not wanted:
+        return pd.DataFrame(), wrong
+    by = [rows[column] for column in order] if order else [ibis.asc(value) for value in wanted.values()]
+    frame = sample(rows.order_by(by).select(**wanted), spec)
+    for name in frame.columns:
+        if spec.features[name].type is FeatureType.CATEGORICAL:
+            frame[name] = _grouped(frame[name], name, layout)
+    return frame, wrong
+
+
+def _grouped(values: pd.Series, name: str, layout: Layout) -> pd.Series:
+    counted = {level: harmless(level) for level in layout.categorical.get(name, ())}
+    known = layout.known(name) if name in layout.categorical else None
+    rest: dict[Any, str] = dict.fromkeys(known or (), OTHER)
+    names = rest | counted
+    otherwise = OTHER if known is None else UNSEEN
+    return values.map(lambda level: None if pd.isna(level) else names.get(level, otherwise)).astype(object)
