@@ -184,7 +184,7 @@ def _shares(reference: ArrayLike, current: ArrayLike) -> tuple[Floats, Floats]:
 
 def _inner_edges(p: Floats, edges: Sequence[float], low: float, high: float, std: float) -> Floats:
     inner = np.asarray(edges, dtype=np.float64)
-    if inner.size != p.size - 1 or np.any(np.diff(inner) <= 0):
+    if inner.size != p.size - 1 or not np.all(np.diff(inner) > 0):
         raise ValueError(f"expected {p.size - 1} increasing edges for {p.size} bins, got {edges!r}")
     if not (np.isfinite([low, high, std]).all() and low <= high and std >= 0):
         raise ValueError(f"expected finite low <= high and std >= 0, got low={low}, high={high}, std={std}")
