@@ -60,6 +60,16 @@ def jackknife(*groups: Vector) -> tuple[float, float]:
     return variance, 2 * variance**2 / doubt
 
 
+def skewness(u: Vector) -> float:
+    """Return the skewness of a mean from what leaving each row out changes: ``sum(u^3) / sum(u^2)^1.5``; 0 where nothing changes.
+
+    >>> skewness(np.array([3.0, -1.0, -1.0, -1.0])) == 24 / 12**1.5
+    True
+    """
+    total = float(np.sum(u**2))
+    return float(np.sum(u**3)) / total**1.5 if total > 0 else 0.0
+
+
 def effective_size(w: Vector) -> float:
     """Kish's effective sample size ``sum(w)^2 / sum(w^2)``: equal weights give n (Kish 1965, Survey Sampling)."""
     return float(np.sum(w) ** 2 / np.sum(w**2)) if len(w) else 0.0

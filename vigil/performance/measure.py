@@ -16,6 +16,7 @@ from vigil.performance.cores import effective_size
 from vigil.performance.metrics import Estimate, estimate
 from vigil.spec.model import Metric, ModelSpec, Task
 
+NULL_SEGMENT = "(null)"  # as in vigil.profile.scan
 Mask = npt.NDArray[np.bool_]
 
 MINIMUM_PER_CLASS = 10  # of each class, for every binary metric: events per variable, Peduzzi et al. 1996; a convention
@@ -103,8 +104,8 @@ def _measure(
 
 
 def _segments(labelled: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[tuple[str, Mask]]:
-    """Yield ``column=value`` and its rows, in the order of the columns and then of the values; null is no segment."""
+    """Yield ``column=value`` and its rows, in the order of the columns and then of the values; nulls are ``column=(null)``."""
     for column in columns:
-        names = labelled[column].astype("string")
-        for name in sorted(names.dropna().unique()):
-            yield f"{column}={name}", (names == name).to_numpy(dtype=bool, na_value=False)
+        names = labelled[column].astype("string").fillna(NULL_SEGMENT)
+        for name in sorted(names.unique()):
+            yield f"{column}={name}", (names == name).to_numpy(dtype=bool)

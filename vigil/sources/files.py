@@ -108,11 +108,14 @@ def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *,
         f"FROM parquet_schema([{listed}]) WHERE name IN ({names}) GROUP BY name, type, converted_type, logical_type ORDER BY 1, 2"
     )
     stored = backend.raw_sql(sql).fetchall()
+    tables: dict[str, ibis.Table] = {}
     for role, (name, kind) in wanted.items():
         having = {file for column, _, which in stored if column == name for file in which}
-        lacking = [file for file in files if str(file) not in having]
-        for example in [Path(first) for column, first, *_ in stored if column == name] + (lacking[:1] if everywhere else []):
-            require_columns(open_parquet(backend, (example,), str(example)), {role: (name, kind)}, str(example))
+        lacking = [str(file) for file in files if str(file) not in having] if everywhere else []
+        for example in [first for column, first, _ in stored if column == name] + lacking[:1]:
+            if example not in tables:
+                tables[example] = open_parquet(backend, (Path(example),), example)
+            require_columns(tables[example], {role: (name, kind)}, example)
 
 
 def missing_column(role: str, name: str, present: Sequence[str]) -> str:

@@ -27,6 +27,7 @@ class Observations:
 
     def __init__(self, backend: Backend, folder: Path, spec: ModelSpec, log: ibis.Table) -> None:
         self._backend, self._folder, self._spec, self._log = backend, folder, spec, log
+        self._sound: set[datetime] = set()  # moments as of which no fault was found
 
     def known_by(self, as_of: datetime) -> ibis.Table:
         """Return the observations made at or before ``as_of`` (see :func:`vigil.sources.labels.observed_by`).
@@ -45,7 +46,9 @@ class Observations:
                 **{LABEL: ibis.null("float64"), PROBABILITY: ibis.null("float64")},
             )
         observations = observed_by(self._rows, columns, as_utc(as_of))
-        self._refuse_faults(observations)
+        if as_utc(as_of) not in self._sound:
+            self._refuse_faults(observations)
+            self._sound.add(as_utc(as_of))
         return observations
 
     @cached_property

@@ -1,0 +1,17 @@
+"""The numbers in the docstrings are computed."""
+
+from __future__ import annotations
+
+import doctest
+from types import ModuleType
+
+import pytest
+
+from vigil.performance import cores, intervals, metrics
+
+
+@pytest.mark.parametrize("module", [cores, intervals, metrics], ids=lambda module: module.__name__)
+def test_examples_in_docstrings_hold(module: ModuleType) -> None:
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
