@@ -265,12 +265,14 @@ class Registry:
 
     def _close_runs(self, spec: ModelSpec, decision_id: str, version: ModelVersion) -> None:
         """End what is still open of a decision: the version's run is finished, runs of killed attempts are killed."""
+        from mlflow.entities import LoggedModelStatus
+
         experiment = self._experiment(spec)
         wanted = f"tags.`vigil.decision_id` = '{decision_id}' and attributes.status = 'RUNNING'"
         for run in self._client.search_runs([experiment], filter_string=wanted):
             self._client.set_terminated(run.info.run_id, "FINISHED" if run.info.run_id == version.run_id else "KILLED")
         for logged in self._client.search_logged_models([experiment], filter_string=f"tags.`vigil.decision_id` = '{decision_id}'"):
-            if str(logged.status) == "PENDING":
+            if logged.status == LoggedModelStatus.PENDING:
                 self._client.finalize_logged_model(logged.model_id, "FAILED")
 
     # speaking with MLflow -------------------------------------------------------------------------------------------
@@ -305,8 +307,7 @@ class Registry:
         try:
             yield
         except (MlflowException, SQLAlchemyError, requests.RequestException, OSError) as error:
-            said = (str(error).splitlines() or [type(error).__name__])[0][:300]
-            message = f"MLflow at {_without_password(self.uri)}, {doing}: {said}"
+            message = f"MLflow at {_without_password(self.uri)}, {doing}: {_reason(error)}"
             if getattr(error, "error_code", None) not in ANSWERED:
                 message += "; is it running (`vigil up` starts it), and is mlflow.tracking_uri in vigil.yaml right? `vigil doctor` checks"
             raise RegistryError(message) from error
@@ -351,6 +352,12 @@ def _quiet_loggers() -> None:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # each retry; the RegistryError says it once
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)  # warns of cloudpickle, which is chosen on purpose
+
+
+def _reason(error: Exception) -> str:
+    """The first line of what was raised; of a failed request the cause that urllib3 puts last, not the whole address."""
+    said = (str(error).splitlines() or [type(error).__name__])[0]
+    return said[max(said.rfind("Caused by"), 0) :][:300]
 
 
 def _without_password(uri: str) -> str:

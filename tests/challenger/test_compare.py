@@ -225,7 +225,8 @@ def test_a_comparison_survives_json() -> None:
         (
             0.5,
             0.5,
-            "is 0.2500, the champion's 0.2500: no difference (95 % interval +0.0000 to +0.0000). That may be chance, so the champion stays.",
+            "is 0.2500, the champion's 0.2500: no difference (95 % interval +0.0000 to +0.0000). "
+            "That may be chance, so the champion stays.",
         ),
     ],
 )
