@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -68,6 +69,14 @@ def flows_of(project: Project) -> Iterator[None]:
     _require_answer(os.environ.get("PREFECT_API_URL"))
     with clean_stdout(), without_heartbeats():
         yield
+    _close_default_engine()
+
+
+def _close_default_engine() -> None:
+    """Close the engine that Ibis makes for in-memory tables; left open, DuckDB lists its objects on stderr when the process ends."""
+    ibis = sys.modules.get("ibis")
+    if ibis is not None:
+        ibis.options.default_backend = None
 
 
 def answers(url: str) -> str | None:

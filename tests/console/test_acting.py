@@ -18,6 +18,15 @@ WEEKS = 6
 RETRAINED = CHANGED_FROM + 1  # lower performance in 2 of 3 weeks
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _logs_go_to_the_session() -> None:
+    """Prefect's log handler keeps the stderr that it first sees; it must not be the one of a single call, which is closed after it."""
+    import prefect  # noqa: F401
+    from prefect.logging.configuration import setup_logging
+
+    setup_logging()
+
+
 @pytest.fixture(scope="module")
 def adopted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
     """A project whose first version the command trained, and what the command answered."""
