@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -45,23 +44,25 @@ def layout_with(edges: Mapping[str, Sequence[float]], levels: Mapping[str, Seque
     )
 
 
-def counted(values: Sequence[float | None], edges: Sequence[float], scale: Scale) -> NumericSummary:
-    """The summary of ``values``, by numpy."""
-    numbers = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
+def counted(values: Sequence[float | None] | np.ndarray, edges: Sequence[float], scale: Scale) -> NumericSummary:
+    """The summary of ``values``, by numpy; as in the engines, each step of the fixed point is computed in float64."""
+    given = [value for value in values if value is not None]
+    numbers = np.array(given, dtype=np.float64)
     finite = numbers[np.isfinite(numbers)]
-    steps = [_steps(value, scale) for value in finite.tolist()]
+    far, steps = FIXED_POINT * scale.unit, FIXED_POINT / scale.unit
+    z = np.floor(np.clip(finite, scale.center - far, scale.center + far) * steps - scale.center * steps + 0.5)
     return NumericSummary(
         edges=tuple(edges),
         scale=scale,
         counts=tuple(np.bincount(np.searchsorted(np.array(edges), finite, side="left"), minlength=len(edges) + 1).tolist()),
-        nulls=sum(value is None for value in values),
-        nans=sum(value is not None and math.isnan(value) for value in values),
+        nulls=len(values) - len(given),
+        nans=int(np.isnan(numbers).sum()),
         plus_infs=int((numbers == np.inf).sum()),
         minus_infs=int((numbers == -np.inf).sum()),
-        minimum=float(finite.min()) if finite.size else None,
-        maximum=float(finite.max()) if finite.size else None,
-        total=sum(steps),
-        squares=sum(math.floor(float(step) * float(step) / FIXED_POINT + 0.5) for step in steps),
+        minimum=float(finite.min()) + 0.0 if finite.size else None,
+        maximum=float(finite.max()) + 0.0 if finite.size else None,
+        total=sum(int(step) for step in z.tolist()),
+        squares=sum(int(step) for step in np.floor(z * z / FIXED_POINT + 0.5).tolist()),
     )
 
 
@@ -78,10 +79,3 @@ def profile_of(layout: Layout, numeric: Mapping[str, Sequence[int]], categorical
             for name, counts in categorical.items()
         },
     )
-
-
-def _steps(value: float, scale: Scale) -> int:
-    """Whole steps of the fixed point, in float64 as the engines compute."""
-    near = min(max(value, scale.center - FIXED_POINT * scale.unit), scale.center + FIXED_POINT * scale.unit)
-    steps = FIXED_POINT / scale.unit
-    return math.floor(near * steps - scale.center * steps + 0.5)
