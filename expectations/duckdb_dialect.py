@@ -6,10 +6,14 @@ reads the answer, and DuckDB's answers end with their connection ("list index ou
 
 from __future__ import annotations
 
+import atexit
 import logging
 from enum import Enum
+from functools import cache
 
+import duckdb_engine
 from great_expectations.execution_engine import sqlalchemy_execution_engine as sql_engine
+from sqlalchemy.dialects.postgresql.base import PGDialect
 
 
 class _Dialect(str, Enum):  # noqa: UP042 - the list is searched with ==, and its members' .value is read
@@ -18,9 +22,18 @@ class _Dialect(str, Enum):  # noqa: UP042 - the list is searched with ==, and it
     DUCKDB = "duckdb"
 
 
+@cache
 def support_duckdb() -> None:
-    """Add DuckDB to Great Expectations' dialects, and keep its tracebacks of crashed checks off the screen. Twice is once."""
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)  # a crash is raised as CheckCrashed
-    known = sql_engine._PERSISTED_CONNECTION_DIALECTS
-    if _Dialect.DUCKDB not in known:
-        sql_engine._PERSISTED_CONNECTION_DIALECTS = (*known, _Dialect.DUCKDB)  # type: ignore[assignment]
+    """Add DuckDB to Great Expectations' dialects, and keep tracebacks of crashed checks (they are raised) off the screen."""
+    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    sql_engine._PERSISTED_CONNECTION_DIALECTS = (*sql_engine._PERSISTED_CONNECTION_DIALECTS, _Dialect.DUCKDB)  # type: ignore[assignment]
+    atexit.register(_let_go_of_duckdb)
+
+
+def _let_go_of_duckdb() -> None:
+    """DuckDB's binding complains of each of its objects that outlives it; SQLAlchemy's caches and duckdb_engine hold some."""
+    for part in vars(PGDialect).values():
+        if hasattr(part, "cache_clear"):
+            part.cache_clear()
+    for name in [name for name in vars(duckdb_engine) if not name.startswith("__")]:
+        delattr(duckdb_engine, name)

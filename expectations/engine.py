@@ -46,6 +46,12 @@ class WindowRows:
         cursor.execute(sql, values)
         return list(cursor.fetchall())
 
+    def keep(self, ids: Sequence[Any]) -> str:
+        """Keep ids that were found outside the engine, and return the query that gives them back."""
+        name = f"vigil_kept_{len(self.ask('SHOW TABLES'))}"
+        self.ask(f"CREATE TABLE {name} AS SELECT unnest(?) AS id", list(ids))
+        return f"SELECT id FROM {name}"  # noqa: S608 - a name of our own
+
     def check(self, expectations: Sequence[GxExpectation]) -> list[ExpectationValidationResult]:
         """Let Great Expectations check all of ``expectations`` in DuckDB, in one validation."""
         with _one_at_a_time:

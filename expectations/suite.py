@@ -23,8 +23,6 @@ from vigil.spec.model import Feature, FeatureType, ModelSpec, Severity, Task
 from vigil.window import Window
 
 KNOWN_SET_LIMIT = 2_000  # a longer list of categories is not written into a query; the profile's unseen_share covers it
-TYPES = "expect_column_values_to_be_in_type_list"
-EXISTS = "expect_column_to_exist"
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
 _NUMBERS = (*_WHOLE, "FLOAT", "DOUBLE", "DECIMAL")
@@ -41,8 +39,8 @@ _KINDS = {  # DuckDB's names of types, without parameters
 def build_suite(spec: ModelSpec, layout: Layout | None, window: Window | None = None) -> ExpectationSuite:
     """Return the suite that a window's rows have to meet.
 
-    Every expectation's ``meta`` holds ``metric`` and ``subject`` (together unique in the suite), ``because``, and ``origin``:
-    ``vigil`` where it is generated, ``spec`` where a person wrote it.
+    Every expectation's ``meta`` holds ``metric`` and ``subject`` (together unique in the suite), ``type``, ``columns``,
+    ``because``, and ``origin``: ``vigil`` where it is generated, ``spec`` where a person wrote it.
 
     Args:
         layout: of the reference; without it, and for columns with more than :data:`KNOWN_SET_LIMIT` categories, no category
@@ -55,14 +53,6 @@ def build_suite(spec: ModelSpec, layout: Layout | None, window: Window | None = 
     seen: Counter[tuple[str, str]] = Counter()
     found = [*_generated(spec, layout, window, seen), *_own(spec, seen)]
     return ExpectationSuite(name=f"{spec.model} ({spec.task.value})", expectations=found)
-
-
-def columns_of(made: GxExpectation) -> tuple[str, ...]:
-    """Return the columns that an expectation looks at; none where it is about the whole window."""
-    arguments = made.configuration.kwargs
-    listed = arguments.get("column_list") or ()
-    single = (arguments[name] for name in ("column", "column_A", "column_B") if arguments.get(name) is not None)
-    return tuple(dict.fromkeys((*single, *listed)))
 
 
 @cache
@@ -102,11 +92,13 @@ def _make(
     key: str,
     seen: Counter[tuple[str, str]],
 ) -> GxExpectation:
-    columns = [arguments[part] for part in ("column", "column_A", "column_B") if part in arguments] or arguments.get("column_list") or ()
-    subject = ", ".join(str(column) for column in columns) or WHOLE
+    named = [arguments[part] for part in ("column", "column_A", "column_B") if part in arguments]
+    columns = [str(column) for column in named or arguments.get("column_list") or ()]
+    subject = ", ".join(columns) or WHOLE
     seen[name, subject] += 1
     count = seen[name, subject]
-    meta = {"metric": name if count == 1 else f"{name}#{count}", "subject": subject, "because": because, "origin": origin}
+    metric = name if count == 1 else f"{name}#{count}"
+    meta = {"metric": metric, "subject": subject, "type": name, "columns": columns, "because": because, "origin": origin}
     return expectation(name, arguments, severity=severity, meta=meta, file=f"models/{spec.model}.yaml", key=key)
 
 
