@@ -5,12 +5,15 @@ Differs from :class:`vigil.project.Project`, which knows all models and opens no
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from vigil.decision.types import Decision
 from vigil.errors import StoreError
 from vigil.project import Project
+from vigil.sources.files import list_files
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.records import Retraining
@@ -24,20 +27,24 @@ class Workspace:
     project: Project
     spec: ModelSpec
     store: SqlStore
-    source: ModelSource
+
+    @cached_property
+    def source(self) -> ModelSource:
+        """The model's rows, opened when first asked for: not every operation looks at them."""
+        return _opened(self.project.folder, self.spec)
 
     @classmethod
     def open(cls, folder: Path | str, model: str) -> Workspace:
         """Open ``model`` of the project in ``folder``; the specification is kept in the store under its hash.
 
         Raises:
-            SpecError, ModelNotFound, StoreError, SourceError: what was found is not what is needed.
+            SpecError, ModelNotFound, StoreError: what was found is not what is needed.
         """
         project = Project.open(folder)
         spec = project.model(model)
         store = project.store()
         store.save_spec(spec.model, spec.hash, spec.canonical_json())
-        return cls(project, spec, store, ModelSource(project.folder, spec))
+        return cls(project, spec, store)
 
     @classmethod
     def of_decision(cls, folder: Path | str, decision_id: str) -> tuple[Workspace, Decision]:
@@ -61,3 +68,22 @@ class Workspace:
         if retraining is None:
             raise StoreError(f"no retraining was requested for decision {decision_id}; `vigil decisions {self.spec.model}` lists them")
         return retraining
+
+
+_last = threading.local()  # the source that this thread opened last: the tasks of one flow run look at one model
+
+
+def _opened(folder: Path, spec: ModelSpec) -> ModelSource:
+    """Return a source of the files as they are now; the last one again where no file has changed, for opening costs 0.1 s."""
+    found = [
+        file
+        for pattern in (spec.source.predictions, spec.source.labels, spec.source.reference)
+        if pattern
+        for file in list_files(folder, pattern)
+    ]
+    states = ((file, file.stat()) for file in found)
+    key = (folder, spec.hash, tuple((file, state.st_mtime_ns, state.st_size, state.st_ino) for file, state in states))
+    if getattr(_last, "key", None) != key:
+        _last.source, _last.key = ModelSource(folder, spec), key
+    source: ModelSource = _last.source
+    return source

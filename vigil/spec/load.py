@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
@@ -59,12 +60,17 @@ def load_models(folder: Path) -> dict[str, ModelSpec]:
 
 
 def _load(path: Path, spec: type[Spec]) -> Spec:
-    root = read_mapping(_text(path), str(path))
+    return cast(Spec, _parsed(_text(path), str(path), spec))
+
+
+@lru_cache(maxsize=512)  # every task of a flow opens its project anew; the text is the key, so a changed file is read anew
+def _parsed(text: str, file: str, spec: type[BaseModel]) -> BaseModel:
+    root = read_mapping(text, file)
     try:
         # Strict JSON: "5" is no number and "yes" no bool, while lists, enums and dates arrive from their text.
         return spec.model_validate_json(json.dumps(root.plain()), strict=True)
     except ValidationError as error:
-        raise _first(_errors(error, root, spec, str(path))) from None
+        raise _first(_errors(error, root, spec, file)) from None
 
 
 def _text(path: Path) -> str:
