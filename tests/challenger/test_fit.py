@@ -76,10 +76,11 @@ def test_two_projects_with_a_trainer_of_the_same_name_each_get_their_own(tmp_pat
 
 def test_a_file_of_the_project_does_not_replace_an_imported_module_of_the_library_or_of_vigil(tmp_path: Path) -> None:
     """A project may have a json.py, a vigil.py or a pandas.py of its own lying about."""
-    for name in ("json", "vigil", "pandas", "vt_plain"):
+    main = sys.modules["__main__"]
+    for name in ("json", "vigil", "pandas", "__main__", "vt_plain"):
         write(tmp_path, name, "def train(rows, spec, params): return 1\n")
     load_trainer(tmp_path, "vt_plain:train")
-    assert (sys.modules["json"], sys.modules["pandas"]) == (json, pd)
+    assert (sys.modules["json"], sys.modules["pandas"], sys.modules["__main__"]) == (json, pd, main)
     assert "load_trainer" in vars(sys.modules["vigil.challenger.fit"])
 
 

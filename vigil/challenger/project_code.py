@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,7 +21,8 @@ def importable(folder: Path) -> Iterator[None]:
     here; the standard library, installed packages and vigil's own are never replaced.
     """
     folder = folder.resolve()
-    offered = {path.stem for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()} - sys.stdlib_module_names - ROOMS
+    code = {path.stem for path in folder.iterdir() if path.suffix == ".py" or (path.is_dir() and any(path.glob("*.py")))}
+    offered = code - sys.stdlib_module_names - ROOMS - {"__main__"}
     for name, module in list(sys.modules.items()):
         if name.partition(".")[0] in offered and not (_lies_in(module, folder) or "site-packages" in str(_location(module))):
             del sys.modules[name]
@@ -50,4 +52,4 @@ def _location(module: ModuleType) -> str | None:
 
 def _lies_in(module: ModuleType, folder: Path) -> bool:
     location = _location(module)
-    return location is not None and folder in Path(location).resolve().parents
+    return location is not None and location.startswith(f"{folder}{os.sep}")  # no look at the disk: there are thousands of modules
