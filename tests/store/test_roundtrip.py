@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.store.build import MODEL, NOW, WEEK, a_decision, a_measurement, a_version, an_evaluation, save_decided, save_spec
@@ -67,6 +67,7 @@ def test_the_order_of_times_is_the_order_of_moments(store: SqlStore, before: dat
 
 
 @keep_the_store
+@example(value=-0.0, low=5e-324, high=math.inf, threshold=0.1 + 0.2)
 @given(value=numbers, low=numbers | st.none(), high=numbers | st.none(), threshold=numbers | st.none())
 def test_floats_come_back_bit_for_bit(
     store: SqlStore, value: float, low: float | None, high: float | None, threshold: float | None

@@ -5,6 +5,7 @@ There is no second place that says who serves, so the audit trail and the state 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from sqlalchemy import Connection, select
@@ -15,10 +16,11 @@ from vigil.store.keep import insert_new, refuse_missing_parents
 from vigil.store.records import Promotion
 
 
-def last_promotion(connection: Connection, model: str) -> Promotion | None:
+def trail(connection: Connection, model: str) -> tuple[Promotion, ...]:
+    """Return all promotions of the model, oldest first; the last is the champion's. One query, so one moment of the database."""
     table = tables.promotion
-    row = connection.execute(select(table).where(table.c.model == model).order_by(table.c.token.desc()).limit(1)).mappings().first()
-    return None if row is None else rows.promotion_of(dict(row))
+    query = select(table).where(table.c.model == model).order_by(table.c.token)
+    return tuple(rows.promotion_of(dict(row)) for row in connection.execute(query).mappings())
 
 
 def move(connection: Connection, wanted: Promotion) -> Promotion:
@@ -28,28 +30,25 @@ def move(connection: Connection, wanted: Promotion) -> Promotion:
         Conflict: the champion has moved since the expected token was read, or ``wanted`` by the same decision is past already.
         StoreError: the version or the decision is not saved.
     """
-    last = last_promotion(connection, wanted.model)
-    if last is not None and _serves_already(last, wanted):
-        return last
     refuse_missing_parents(connection, tables.promotion, rows.promotion_row(wanted))
-    _refuse_moved(last, wanted)
-    _refuse_past(connection, wanted)
-    promotion = replace(wanted, replaced=None if last is None else last.version)
+    past = trail(connection, wanted.model)
+    last = past[-1] if past else None
+    if last is not None and _same_move(last, wanted):
+        return last
+    if wanted.token - 1 != (last.token if last else 0):
+        raise _moved(last, wanted)
+    _refuse_second_time(past, wanted)
+    promotion = replace(wanted, replaced=last.version if last else None)
     if insert_new(connection, tables.promotion, rows.promotion_row(promotion)):
         return promotion
-    winner = last_promotion(connection, wanted.model)  # PostgreSQL: it committed while the insert waited for it
-    if winner is not None and _serves_already(winner, wanted):
+    winner = trail(connection, wanted.model)[-1]  # PostgreSQL: it committed while the insert waited for it
+    if _same_move(winner, wanted):
         return winner
     raise _moved(winner, wanted)
 
 
-def _serves_already(last: Promotion, wanted: Promotion) -> bool:
+def _same_move(last: Promotion, wanted: Promotion) -> bool:
     return (last.version, last.decision_id) == (wanted.version, wanted.decision_id)
-
-
-def _refuse_moved(last: Promotion | None, wanted: Promotion) -> None:
-    if wanted.token - 1 != (0 if last is None else last.token):
-        raise _moved(last, wanted)
 
 
 def _moved(last: Promotion | None, wanted: Promotion) -> Conflict:
@@ -60,15 +59,11 @@ def _moved(last: Promotion | None, wanted: Promotion) -> Conflict:
     )
 
 
-def _refuse_past(connection: Connection, wanted: Promotion) -> None:
+def _refuse_second_time(past: Sequence[Promotion], wanted: Promotion) -> None:
     """A decision makes a version champion once: a retry after a rollback must not undo the rollback."""
-    if wanted.decision_id is None:
-        return
-    table = tables.promotion
-    query = select(table.c.token).where(table.c.decision_id == wanted.decision_id, table.c.version == wanted.version)
-    token = connection.execute(query).scalar()
-    if token is not None:
+    before = [each.token for each in past if wanted.decision_id is not None and _same_move(each, wanted)]
+    if before:
         raise Conflict(
-            f"decision {wanted.decision_id} made version {wanted.version} of {wanted.model} champion before (token {token}), and it has "
-            "been replaced since. To bring it back is a new decision: promote it without this decision's id"
+            f"decision {wanted.decision_id} made version {wanted.version} of {wanted.model} champion before (token {before[0]}), and it "
+            "has been replaced since. To bring it back is a new decision: promote it without this decision's id"
         )

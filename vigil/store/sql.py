@@ -82,8 +82,8 @@ class SqlStore:
 
     def champion(self, model: str) -> Champion | None:
         with reading(self.engine) as connection:
-            last = champions.last_promotion(connection, model)
-        return None if last is None else Champion(model=model, version=last.version, token=last.token, since=last.at)
+            trail = champions.trail(connection, model)
+        return Champion(model=model, version=trail[-1].version, token=trail[-1].token, since=trail[-1].at) if trail else None
 
     def move_champion(
         self,
@@ -112,8 +112,8 @@ class SqlStore:
             return champions.move(connection, wanted)
 
     def promotions(self, model: str) -> tuple[Promotion, ...]:
-        table = tables.promotion
-        return tuple(map(rows.promotion_of, self._all(select(table).where(table.c.model == model).order_by(table.c.token))))
+        with reading(self.engine) as connection:
+            return champions.trail(connection, model)
 
     # profiles -------------------------------------------------------------------------------------------------------
     def save_profiles(

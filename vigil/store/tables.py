@@ -159,7 +159,7 @@ promotion = Table(
     Column("at", UtcTime, nullable=False),
     Column("decision_id", Text, ForeignKey("decision.decision_id")),
     ForeignKeyConstraint(["model", "version"], ["version.model", "version.version"]),
-    UniqueConstraint("decision_id", "version"),
+    UniqueConstraint("model", "decision_id", "version"),
 )
 
 retraining = Table(

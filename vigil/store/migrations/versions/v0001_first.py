@@ -112,7 +112,7 @@ def upgrade() -> None:
         _time("at"),
         sa.Column("decision_id", sa.Text()),
         sa.PrimaryKeyConstraint("model", "token", name="pk_promotion"),
-        sa.UniqueConstraint("decision_id", "version", name="uq_promotion_decision_id_version"),
+        sa.UniqueConstraint("model", "decision_id", "version", name="uq_promotion_model_decision_id_version"),
         sa.ForeignKeyConstraint(["decision_id"], ["decision.decision_id"], name="fk_promotion_decision_id"),
         sa.ForeignKeyConstraint(["model", "version"], ["version.model", "version.version"], name="fk_promotion_model_version"),
     )
