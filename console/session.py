@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -66,6 +67,7 @@ def flows_of(project: Project) -> Iterator[None]:
     from flows.settings import use_project, without_heartbeats
 
     use_project(project)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells where its temporary folder is
     _require_answer(os.environ.get("PREFECT_API_URL"))
     with clean_stdout(), without_heartbeats():
         yield

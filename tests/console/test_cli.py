@@ -167,6 +167,20 @@ def test_an_answer_in_a_pipe_is_json_and_nothing_else(tmp_path: Path) -> None:
     assert [row["action"] for row in json.loads(done.stdout)] == ["HOLD", "RETRAIN"]
 
 
+def test_what_libraries_and_child_processes_print_stays_off_stdout() -> None:
+    """print(), a write to the descriptor and a child's output all go to stderr while an operation runs; the answer after it does not."""
+    code = (
+        "import os, subprocess, sys\n"
+        "from console.output import clean_stdout, print_json\n"
+        "with clean_stdout():\n"
+        "    print('library'); os.write(1, b'descriptor\\n'); subprocess.run(['echo', 'child'])\n"
+        "print_json([{'a': 1}])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [{"a": 1}]
+    assert sorted(done.stderr.split()) == ["child", "descriptor", "library"]
+
+
 def test_the_version_is_printed() -> None:
     from vigil import __version__
 
