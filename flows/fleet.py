@@ -16,7 +16,9 @@ from vigil.errors import VigilError
 
 @flow(name="monitor_fleet")
 def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]]:
-    """Run ``monitor`` for every due window of every model of the project, oldest first; then the registry's alias follows the store's champion.
+    """Run ``monitor`` for every due window of every model of the project, oldest first.
+
+    Then the registry's alias follows the store's champion.
 
     A model that fails does not keep the others from being looked at; the run fails at its end and names those that failed.
     Writes nothing itself; a second run finds what the first one wrote.

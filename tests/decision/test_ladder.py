@@ -200,7 +200,7 @@ def test_every_gate_is_recorded_in_order() -> None:
 
 def test_the_features_that_weigh_most_are_named_first() -> None:
     """Temperature carries 40 % of the importance, the hour 20 %."""
-    assert "60 % of the importance have drifted (temp, hour)" in decide(evidence("xxx"), a_spec()).reason
+    assert "60 % of the importance have drifted (temp, hour; 30 % is tolerated)" in decide(evidence("xxx"), a_spec()).reason
 
 
 def test_deciding_twice_is_the_same_decision() -> None:
@@ -228,6 +228,21 @@ def test_nothing_measured_is_unknown() -> None:
 def test_an_explanation_says_what_would_have_changed_it(found: Evidence, policy: dict[str, Any], expected: str) -> None:
     """The nearest thing that would have given another action."""
     assert explain(decide(found, a_spec(**policy))).would_have_changed == expected
+
+
+def test_a_healthy_window_says_how_it_stands() -> None:
+    """Drift and performance with their limits, whether or not anything is wrong."""
+    sound = evidence()
+    sound = replace(sound, current=replace(sound.current, drift=replace(drift(Verdict.OK), value=0.0, detail={"drifted": {}})))
+    assert decide(sound, a_spec()).reason == (
+        "Nothing is in breach: no feature has drifted (30 % of the importance is tolerated); "
+        "roc_auc is 0.6 (0.58 to 0.62) on 400 labels, the limit is 0.66."
+    )
+
+
+def test_too_few_labels_are_said_with_how_many_are_needed() -> None:
+    """Drift alone could be measured."""
+    assert "roc_auc could not be measured on 400 labels (100 are needed)" in decide(evidence("...", "???"), a_spec()).reason
 
 
 def test_an_explanation_begins_with_a_plain_sentence() -> None:

@@ -56,16 +56,15 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
         return GateResult(PASSING, GateState.FIRED, sentence, numbers)
     lasting = [name for name, count in (("drift", drift), ("lower performance", performance)) if count["sustained"]]
     if lasting:
-        return GateResult(PASSING, GateState.PASSED, f"It lasts: {' and '.join(lasting)} ({_counts(drift, performance)}).", numbers)
-    known = [
-        m for m in (evidence.current.drift, evidence.current.performance) if m is not None and m.verdict is not Verdict.NOT_ENOUGH_DATA
-    ]
-    if not known:
+        return GateResult(PASSING, GateState.PASSED, f"It lasts: {_counts(drift, performance)}.", numbers)
+    found = evidence.current.drift, evidence.current.performance
+    if not any(_known(m) for m in found):
         sentence = "Neither drift nor performance could be measured: too little data, so nothing is known and nothing is done."
         return GateResult(PASSING, GateState.UNKNOWN, sentence, numbers)
-    if any(m.verdict is Verdict.BREACH for m in known):
-        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {_counts(drift, performance)}.", numbers)
-    return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach now ({_counts(drift, performance)}).", numbers)
+    now = f"{_drift(found[0])}; {_performance(found[1], spec)}"
+    if any(m is not None and m.verdict is Verdict.BREACH for m in found):
+        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {_counts(drift, performance)}. Now {now}.", numbers)
+    return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
 
 
 def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
@@ -82,7 +81,7 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
         "retrain_on_drift_alone": spec.policy.retrain_on_drift_alone,
     }
     if performance["sustained"]:
-        return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {_performance(measured, evidence, spec)}.", numbers)
+        return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {_performance(measured, spec)}.", numbers)
     suspicion = f"Harm is suspected: {_drift(evidence.current.drift)}"
     if spec.policy.retrain_on_drift_alone:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
@@ -90,7 +89,7 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
         labels = 0 if measured is None else measured.n
         sentence = f"{suspicion}, but {plural(labels, 'label')} cannot tell (the metric needs {spec.labels.minimum})."
         return GateResult(HARM, GateState.UNKNOWN, sentence, numbers)
-    return GateResult(HARM, GateState.PASSED, f"Drift without harm: {_performance(measured, evidence, spec)}.", numbers)
+    return GateResult(HARM, GateState.PASSED, f"Drift without harm: {_performance(measured, spec)}.", numbers)
 
 
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
@@ -134,12 +133,19 @@ def _sustained(evidence: Evidence, rule: Sustained, pick: Callable[[PastWindow],
     }
 
 
+def _known(measurement: Measurement | None) -> bool:
+    return measurement is not None and measurement.verdict is not Verdict.NOT_ENOUGH_DATA
+
+
 def _counts(drift: dict[str, Any], performance: dict[str, Any]) -> str:
+    """Say of what is in breach at all in how many windows; both where neither is."""
+
     def one(name: str, count: dict[str, Any]) -> str:
         measured = plural(count["measured"], "measured window")
-        return f"{name} in breach in {count['breaches']} of the last {measured}, needed {count['k']} of {count['n']}"
+        return f"{name} in {count['breaches']} of the last {measured} ({count['k']} of {count['n']} are needed)"
 
-    return f"{one('drift', drift)}; {one('performance', performance)}"
+    named = [(name, count) for name, count in (("drift", drift), ("lower performance", performance)) if count["breaches"]]
+    return " and ".join(one(name, count) for name, count in named)
 
 
 def _failure(measurement: Measurement) -> str:
@@ -152,21 +158,23 @@ def _failure(measurement: Measurement) -> str:
 
 def _drift(measurement: Measurement | None) -> str:
     if measurement is None or measurement.value is None:
-        return "drift lasts"
+        return "drift could not be measured"
     shares: dict[str, float] = measurement.detail.get("drifted", {})
+    limit = percent(measurement.threshold or 0.0)
+    if not shares:
+        return f"no feature has drifted ({limit} of the importance is tolerated)"
     features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
-    return (
-        f"features with {percent(measurement.value)} of the importance have drifted{f' ({features})' if features else ''}, "
-        f"tolerated is {percent(measurement.threshold or 0.0)}"
-    )
+    return f"features with {percent(measurement.value)} of the importance have drifted ({features}; {limit} is tolerated)"
 
 
-def _performance(measurement: Measurement | None, evidence: Evidence, spec: ModelSpec) -> str:
+def _performance(measurement: Measurement | None, spec: ModelSpec) -> str:
+    metric = spec.performance.metric.value
     if measurement is None or measurement.value is None:
-        return f"{spec.performance.metric} is not measured"
+        labels = "no label" if measurement is None or measurement.n == 0 else plural(measurement.n, "label")
+        return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
     interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
     limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""
-    return f"{spec.performance.metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{limit}"
+    return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{limit}"
 
 
 def _values(measurement: Measurement | None) -> dict[str, Any] | None:
