@@ -18,14 +18,24 @@ from vigil.errors import CheckCrashed
 
 Key = tuple[str, str]  # metric, subject
 
-IN_PANDAS = frozenset(
+IN_PANDAS = frozenset(  # what Great Expectations can do in pandas, not in DuckDB
     {
+        "expect_column_type_to_be",
+        "expect_column_values_to_be_dateutil_parseable",
+        "expect_column_values_to_be_decreasing",
+        "expect_column_values_to_be_in_type_list",
+        "expect_column_values_to_be_increasing",
+        "expect_column_values_to_be_json_parseable",
+        "expect_column_values_to_be_of_type",
+        "expect_column_values_to_match_json_schema",
         "expect_column_values_to_match_regex",
-        "expect_column_values_to_not_match_regex",
         "expect_column_values_to_match_regex_list",
+        "expect_column_values_to_match_strftime_format",
+        "expect_column_values_to_not_be_outliers",
+        "expect_column_values_to_not_match_regex",
         "expect_column_values_to_not_match_regex_list",
     }
-)  # Great Expectations has these for pandas, not for DuckDB
+)
 
 
 @dataclass(frozen=True)

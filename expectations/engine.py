@@ -5,10 +5,11 @@ Differs from :mod:`expectations.validate`, which knows what is asked and what th
 
 from __future__ import annotations
 
+import re
 import tempfile
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -27,18 +28,30 @@ from vigil.errors import SourceError
 
 TABLE = "vigil_window"
 PANDAS_ROWS = 100_000  # rows taken out of the engine where pandas has to check; of more, a sample by a hash of the id
+_PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,62}")
+_NAMING = ("column", "column_A", "column_B", "column_list", "column_set")  # the arguments that name columns
 
 _one_at_a_time = threading.RLock()  # a Great Expectations context is process-wide state
 
 
 @dataclass(frozen=True)
 class WindowRows:
-    """One window's rows as the table :data:`TABLE`; ``types`` are the DuckDB types that its columns came with."""
+    """One window's rows as the table :data:`TABLE`.
+
+    ``types``: column -> the DuckDB type that it came with. ``stored``: column -> its name in the table. Great Expectations and
+    what lies between stumble over some names (a question mark is enough), so those that are not plain words have another there.
+    """
 
     connection: sa.Connection
     url: str
     id: str
-    types: dict[str, str]
+    time: str
+    types: Mapping[str, str]
+    stored: Mapping[str, str]
+
+    def column(self, name: str) -> str:
+        """A column of :data:`TABLE`, quoted for DuckDB."""
+        return _quoted(self.stored[name])
 
     def ask(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Run one query of our own."""
@@ -60,34 +73,54 @@ class WindowRows:
             try:
                 batch = source.add_table_asset(name="rows", table_name=TABLE).add_batch_definition_whole_table("all").get_batch()
                 bounded = {"result_format": "BASIC", "partial_unexpected_count": 1}
-                located = {"unexpected_index_column_names": [self.id], "return_unexpected_index_query": True}
-                return list(batch.validate(_suite(expectations), result_format=bounded | located).results)
+                located = {"unexpected_index_column_names": [self.stored[self.id]], "return_unexpected_index_query": True}
+                return list(batch.validate(self._suite(expectations), result_format=bounded | located).results)
             finally:
                 source.get_execution_engine().close()
                 source.get_engine().dispose()
                 context.data_sources.delete(name)
 
     def check_in_pandas(self, made: GxExpectation, columns: Sequence[str]) -> tuple[ExpectationValidationResult, int]:
-        """Check outside the engine what DuckDB cannot, on at most :data:`PANDAS_ROWS` rows; returns how many it looked at."""
-        names = ", ".join(quoted(column) for column in dict.fromkeys((self.id, *columns))) if columns else "*"
-        by = quoted(self.id)
+        """Check outside the engine what DuckDB cannot, on at most :data:`PANDAS_ROWS` rows, in order of time.
+
+        Returns how many rows it looked at, too.
+        """
+        names = ", ".join(self.column(name) for name in dict.fromkeys((self.id, self.time, *columns))) if columns else "*"
+        by = self.column(self.id)
         chosen = f"SELECT {names} FROM {TABLE} ORDER BY hash({by}), {by} LIMIT {PANDAS_ROWS}"  # noqa: S608 - all is quoted
         cursor = self.connection.connection.cursor()
-        cursor.execute(f"FROM ({chosen}) ORDER BY {by}")
+        cursor.execute(f"FROM ({chosen}) ORDER BY {self.column(self.time)}, {by}")
         frame = cursor.df()
         with _one_at_a_time:
             context, name = _context(), f"pandas-{uuid.uuid4().hex}"
             source = context.data_sources.add_pandas(name=name)
             try:
                 batch = source.add_dataframe_asset(name="rows").add_batch_definition_whole_dataframe("all").get_batch({"dataframe": frame})
-                wanted = {"result_format": "COMPLETE", "unexpected_index_column_names": [self.id], "partial_unexpected_count": 1}
-                return batch.validate(_suite([made]), result_format=wanted).results[0], len(frame)
+                wanted = {
+                    "result_format": "COMPLETE",
+                    "unexpected_index_column_names": [self.stored[self.id]],
+                    "partial_unexpected_count": 1,
+                }
+                return batch.validate(self._suite([made]), result_format=wanted).results[0], len(frame)
             finally:
                 context.data_sources.delete(name)
 
+    def _suite(self, expectations: Sequence[GxExpectation]) -> gx.ExpectationSuite:
+        return gx.ExpectationSuite(name="window", expectations=[self._renamed(made) for made in expectations])
+
+    def _renamed(self, made: GxExpectation) -> GxExpectation:
+        def stored(value: Any) -> Any:
+            return [stored(part) for part in value] if isinstance(value, list | tuple | set) else self.stored.get(value, value)
+
+        named = {part: getattr(made, part) for part in _NAMING if getattr(made, part, None) is not None}
+        changed = {part: stored(value) for part, value in named.items() if stored(value) != value}
+        return made.copy(update=changed) if changed else made
+
 
 @contextmanager
-def window_rows(sql: str, *, id_column: str, columns: Collection[str] | None, numeric: Collection[str]) -> Iterator[WindowRows]:
+def window_rows(
+    sql: str, *, id_column: str, time_column: str, columns: Collection[str] | None, numeric: Collection[str]
+) -> Iterator[WindowRows]:
     """Open the rows that the DuckDB query ``sql`` selects.
 
     Great Expectations asks some forty questions of a window, so its columns are read once, into the engine's own table
@@ -109,7 +142,8 @@ def window_rows(sql: str, *, id_column: str, columns: Collection[str] | None, nu
             cursor.execute(f"SET GLOBAL temp_directory = '{folder}'")
             cursor.execute(f"DESCRIBE {sql}")
             types = {name: kind.split("(")[0] for name, kind, *_ in cursor.fetchall()}
-            kept = [_cleaned(name, kind, numeric) for name, kind in types.items() if columns is None or name in columns]
+            stored = {name: _stored(name, number) for number, name in enumerate(types) if columns is None or name in columns}
+            kept = [f"{_cleaned(name, types[name], numeric)} AS {_quoted(alias)}" for name, alias in stored.items()]
             cursor.execute(f"CREATE TABLE {TABLE} AS SELECT {', '.join(kept)} FROM ({sql})")  # noqa: S608 - all is quoted
             cursor.execute("COMMIT")
         except duckdb.Error as error:
@@ -117,12 +151,7 @@ def window_rows(sql: str, *, id_column: str, columns: Collection[str] | None, nu
             raise SourceError(
                 f"the window's rows cannot be read ({told}); write the file named there again", source="predictions"
             ) from error
-        yield WindowRows(connection, url, id_column, types)
-
-
-def quoted(name: str) -> str:
-    """Quote a name for DuckDB."""
-    return '"' + name.replace('"', '""') + '"'
+        yield WindowRows(connection, url, id_column, time_column, types, stored)
 
 
 @contextmanager
@@ -133,17 +162,21 @@ def _disposed(engine: sa.Engine) -> Iterator[None]:
         engine.dispose()
 
 
+def _stored(name: str, number: int) -> str:
+    return name if _PLAIN.fullmatch(name) else f"vigil_column_{number}"
+
+
 def _cleaned(name: str, kind: str, numeric: Collection[str]) -> str:
-    column = quoted(name)
+    column = _quoted(name)
     if kind in ("FLOAT", "DOUBLE"):
-        return f"CASE WHEN isfinite({column}) THEN {column} END AS {column}"
+        return f"CASE WHEN isfinite({column}) THEN {column} END"
     if kind == "BOOLEAN" and name in numeric:
-        return f"CAST({column} AS TINYINT) AS {column}"
-    return f"CAST({column} AS VARCHAR) AS {column}" if kind in ("ENUM", "UUID") else column
+        return f"CAST({column} AS TINYINT)"
+    return f"CAST({column} AS VARCHAR)" if kind in ("ENUM", "UUID") else column
 
 
-def _suite(expectations: Sequence[GxExpectation]) -> gx.ExpectationSuite:
-    return gx.ExpectationSuite(name="window", expectations=list(expectations))
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 @cache

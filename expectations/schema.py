@@ -12,7 +12,7 @@ from typing import Any
 
 from great_expectations.expectations.expectation import Expectation as GxExpectation
 
-from expectations.engine import TABLE, WindowRows, quoted
+from expectations.engine import TABLE, WindowRows
 
 EXISTS = "expect_column_to_exist"
 TYPES = "expect_column_values_to_be_in_type_list"
@@ -43,7 +43,7 @@ def observed(made: GxExpectation, rows: WindowRows) -> dict[str, Any]:
         return {"columns": sorted(rows.types)[:100]}
     if made.meta["type"] == EXISTS or holds(made, rows):
         return {}
-    column = quoted(made.column)
+    column = rows.column(made.column)
     sample = rows.ask(f"SELECT {column}::VARCHAR, count(*) FROM {TABLE} GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT {_EXAMPLES}")  # noqa: S608
     shown = [{"value": value, "rows": count} for value, count in sample]
     return {"type": rows.types[made.column], "expected": list(made.type_list), "unexpected": shown}

@@ -26,7 +26,7 @@ KNOWN_SET_LIMIT = 2_000  # a longer list of categories is not written into a que
 
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
 _NUMBERS = (*_WHOLE, "FLOAT", "DOUBLE", "DECIMAL")
-_TIMES = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "DATE")
+_TIMES = ("TIMESTAMP", "TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS", "TIMESTAMPTZ_NS", "DATE")
 _KINDS = {  # DuckDB's names of types, without parameters
     "text_or_whole_types": ("VARCHAR", "UUID", *_WHOLE),
     "time_types": _TIMES,
@@ -92,8 +92,7 @@ def _make(
     key: str,
     seen: Counter[tuple[str, str]],
 ) -> GxExpectation:
-    named = [arguments[part] for part in ("column", "column_A", "column_B") if part in arguments]
-    columns = [str(column) for column in named or arguments.get("column_list") or ()]
+    columns = _named(arguments)
     subject = ", ".join(columns) or WHOLE
     seen[name, subject] += 1
     count = seen[name, subject]
@@ -102,12 +101,19 @@ def _make(
     return expectation(name, arguments, severity=severity, meta=meta, file=f"models/{spec.model}.yaml", key=key)
 
 
+def _named(arguments: Mapping[str, Any]) -> list[str]:
+    """The columns that an expectation's arguments name."""
+    single = [arguments[part] for part in ("column", "column_A", "column_B") if part in arguments]
+    return [str(column) for column in single or arguments.get("column_list") or ()]
+
+
 def _columns(spec: ModelSpec, of: str | None) -> Sequence[str | None]:
     log = spec.columns
     if of is None:
         return (None,)
     if of == "required":
-        return (log.id, log.time, log.version, log.score, *spec.features)
+        named = [column for own in spec.quality.expectations for column in _named(own.arguments)]
+        return tuple(dict.fromkeys((log.id, log.time, log.version, log.score, *spec.features, *named)))
     if of == "features":
         return tuple(spec.features)
     if of in ("numeric", "categorical"):

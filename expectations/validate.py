@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from great_expectations.expectations.expectation import Expectation as GxExpectation
 
 from expectations.answers import Answer, ask, key_of
-from expectations.engine import TABLE, WindowRows, quoted, window_rows
+from expectations.engine import TABLE, WindowRows, window_rows
 from expectations.schema import holds, is_schema, observed
 from expectations.suite import build_suite
 from vigil.errors import SourceError
@@ -53,9 +53,10 @@ def validate_window(source: Rows, window: Window, spec: ModelSpec, layout: Layou
     """
     suite = build_suite(spec, layout, window).expectations
     numeric = {name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC}
-    with window_rows(source.parquet_sql(window), id_column=spec.columns.id, columns=_columns(suite, spec), numeric=numeric) as rows:
-        if spec.columns.id not in rows.types:
-            raise SourceError("the id is missing; correct `columns.id`", source=spec.source.predictions, column=spec.columns.id)
+    log, columns = spec.columns, _columns(suite, spec)
+    with window_rows(source.parquet_sql(window), id_column=log.id, time_column=log.time, columns=columns, numeric=numeric) as rows:
+        if log.id not in rows.types:
+            raise SourceError("the id is missing; correct `columns.id`", source=spec.source.predictions, column=log.id)
         total = int(rows.ask(f"SELECT count(*) FROM {TABLE}")[0][0])  # noqa: S608 - a name of our own
         answers = ask(suite, rows)
         found: list[Measurement] = []
@@ -103,7 +104,7 @@ def _failing(made: GxExpectation, answer: Answer, rows: WindowRows) -> list[str]
     if not answer.result.get("unexpected_count") or "element_count" not in answer.result:
         return []
     if answer.sampled is not None:
-        return [rows.keep([found[rows.id] for found in answer.result.get("unexpected_index_list") or ()])]
+        return [rows.keep([found[rows.stored[rows.id]] for found in answer.result.get("unexpected_index_list") or ()])]
     query = answer.result.get("unexpected_index_query")
     if query is None or getattr(made, "row_condition", None):  # Great Expectations leaves the condition out of the query
         return []
@@ -116,7 +117,7 @@ def _examples(made: GxExpectation, query: str, rows: WindowRows) -> dict[str, An
     columns = made.meta["columns"]
     if made.meta["type"] in _VALUELESS:
         return found
-    by, named = quoted(rows.id), ", ".join(quoted(column) for column in columns)
+    by, named = rows.column(rows.id), ", ".join(rows.column(name) for name in columns)
     held = f"SELECT {named} FROM {TABLE} WHERE {by} IN (SELECT c FROM ({query}) AS failing(c))"  # noqa: S608 - all is quoted
     values = rows.ask(f"SELECT count(*), {named} FROM ({held}) GROUP BY ALL ORDER BY 1 DESC, {named} LIMIT {EXAMPLES}")  # noqa: S608
     found["unexpected"] = [{"value": _plain(row[1] if len(columns) == 1 else row[1:]), "rows": row[0]} for row in values]
@@ -150,7 +151,7 @@ def _bad_row_share(rows: WindowRows, total: int, bad_rows: Sequence[str], *, bro
     count = total if broken else 0
     if bad_rows and not broken:
         ids = " UNION ALL ".join(f"(SELECT c FROM ({query}) AS failing(c))" for query in bad_rows)  # noqa: S608 - all is quoted
-        by = quoted(rows.id)
+        by = rows.column(rows.id)
         count = int(rows.ask(f"SELECT count(*) FROM {TABLE} WHERE {by} IS NULL OR {by} IN ({ids})")[0][0])  # noqa: S608 - all is quoted
     return Measurement(Layer.DATA_QUALITY, BAD_ROW_SHARE, count / total, Verdict.OK, total, detail={"failed_rows": count})
 
