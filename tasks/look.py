@@ -5,8 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from vigil.errors import NotEnoughData
-from vigil.evaluation.due import due_windows, windows_to_look_at
+from vigil.evaluation.due import latest_due, windows_to_look_at
 from vigil.evaluation.look import Look, look_at
 from vigil.project import Project
 from vigil.store.records import Evaluation
@@ -32,12 +31,7 @@ def look_at_window(project: str, model: str, window_start: str | None, as_of: st
     if window_start is not None:
         window = work.spec.window.containing(parse_moment(window_start))
     else:
-        due = due_windows(work.source, work.spec, moment)
-        if not due:
-            raise NotEnoughData(
-                f"no window of {model} is due as of {moment.isoformat()}: a window is due {work.spec.labels.delay_days:g} days after its end"
-            )
-        window = due[-1]
+        window = latest_due(work.source, work.spec, moment)
     return look_at(work.source, work.store, work.spec, window, moment)
 
 

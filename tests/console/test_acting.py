@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from console.windows import due_between, latest_due
-from tests.console.shop import WEEK, answer, call, fill_store, make_shop, write_data
+from tests.console.shop import answer, call, fill_store, make_shop, write_data
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
-from vigil.errors import NotEnoughData
 from vigil.project import Project
 
 WEEKS = 6
@@ -109,22 +106,3 @@ def test_a_prefect_server_that_does_not_answer_is_reported_before_anything_is_wr
     assert (result.exit_code, result.stdout) == (4, "")
     assert result.stderr.startswith("vigil: Prefect's API at http://127.0.0.1:9/api cannot be used:")
     assert not (folder / "state" / "vigil.db").exists()
-
-
-def test_a_window_is_due_when_its_labels_are(tmp_path: Path) -> None:
-    """Weeks end on 8 and 15 January and labels take a day: on the 15th only the first is due, on the 16th both."""
-    folder = make_shop(tmp_path / "shop")
-    write_data(folder)
-    spec = Project.open(folder).model("churn")
-    assert latest_due(folder, spec, datetime(2024, 1, 15, tzinfo=UTC)) == WEEK
-    assert latest_due(folder, spec, datetime(2024, 1, 16, tzinfo=UTC)) == WEEK.shifted(1)
-    assert due_between(folder, spec, None, None, datetime(2024, 1, 15, tzinfo=UTC)) == (WEEK,)
-    with pytest.raises(NotEnoughData, match="no window of churn with rows is due"):
-        latest_due(folder, spec, WEEK.end)
-
-
-def test_a_window_without_rows_is_passed_over_for_the_latest_with_rows(tmp_path: Path) -> None:
-    folder = make_shop(tmp_path / "shop")
-    write_data(folder)
-    spec = Project.open(folder).model("churn")
-    assert latest_due(folder, spec, WEEK.end + timedelta(days=70)) == WEEK.shifted(1)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from vigil.errors import NotAllowed, StoreError
-from vigil.evaluation.due import due_windows, windows_to_look_at
+from vigil.errors import NotAllowed, NotEnoughData, StoreError
+from vigil.evaluation.due import due_between, due_windows, latest_due, windows_to_look_at
 from vigil.evaluation.look import Look, evaluation_of, look_at
 from vigil.project import Project
 from vigil.store.records import PromotionKind, Version
@@ -150,19 +150,38 @@ def test_due_windows_have_ended_and_their_labels_have_had_time(work: Workspace) 
     assert due_windows(work.source, work.spec, due - timedelta(hours=1)) == (WEEK,)
 
 
-def test_windows_without_rows_are_due_too(work: Workspace) -> None:
-    """Silence after the log's last row is to be noticed."""
-    assert due_windows(work.source, work.spec, DUE + timedelta(days=28))[-1] == WEEK.shifted(4)
+def test_the_first_silent_window_is_due_too_and_no_further_one(work: Workspace) -> None:
+    """The log has three weeks; a fourth without rows is a finding, a fifth would say the same."""
+    assert due_windows(work.source, work.spec, DUE + timedelta(days=365))[-1] == WEEK.shifted(3)
+
+
+def test_the_latest_due_window_has_rows(work: Workspace) -> None:
+    """A year later that is the log's last week."""
+    assert latest_due(work.source, work.spec, DUE + timedelta(days=365)) == WEEK.shifted(2)
+
+
+def test_before_anything_is_due_the_error_says_when_it_will_be(work: Workspace) -> None:
+    """The first week is due a day after its end."""
+    with pytest.raises(NotEnoughData, match="a window is due 1 days after its end"):
+        latest_due(work.source, work.spec, WEEK.end)
+
+
+def test_a_span_gives_its_due_windows(work: Workspace) -> None:
+    """From a moment of the second week on, up to what starts before the end; without ends the whole log."""
+    later = DUE + timedelta(days=365)
+    assert due_between(work.source, work.spec, WEEK.shifted(1).start + timedelta(days=2), None, later) == (WEEK.shifted(1), WEEK.shifted(2))
+    assert due_between(work.source, work.spec, None, WEEK.shifted(1).start, later) == (WEEK,)
+    assert due_between(work.source, work.spec, None, None, DUE) == (WEEK,)
 
 
 def test_windows_never_looked_at_come_with_the_newest_again(work: Workspace) -> None:
-    """Five windows are due and the first two were looked at; of those only one among the newest four is looked at again."""
+    """Four windows are due and the first two were looked at; of those only one is among the newest three, looked at again."""
     for window in (WEEK, WEEK.shifted(1)):
         found = look(work, window, window.end + timedelta(days=1))
         work.store.record_evaluation(evaluation_of(found, labels=0, quality_passed=True), [])
-    spec = work.spec.model_copy(update={"policy": work.spec.policy.model_copy(update={"drift": replace_n(work, 4)})})
+    spec = work.spec.model_copy(update={"policy": work.spec.policy.model_copy(update={"drift": replace_n(work, 3)})})
     windows = windows_to_look_at(work.source, work.store, spec, DUE + timedelta(days=28))
-    assert windows == tuple(WEEK.shifted(i) for i in (1, 2, 3, 4))
+    assert windows == tuple(WEEK.shifted(i) for i in (1, 2, 3))
 
 
 def replace_n(work: Workspace, n: int) -> object:

@@ -6,13 +6,15 @@ same store and labels, gives the same model: everything is as of its decision, i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import ibis
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from vigil.challenger.compare import Comparison, compare
 from vigil.challenger.fit import fit, load_trainer, permutation_importance, score
@@ -144,10 +146,9 @@ def _finish(
     scores = score(scored_by, held_out, spec)
     baseline = value_of(spec.performance.metric, scores, held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy())
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
-    types = {name: "float64" if feature.type is FeatureType.NUMERIC else "string" for name, feature in spec.features.items()}
-    types[spec.columns.score] = "float64"
-    scored = ibis.memtable(held_out.assign(**{spec.columns.score: scores})[list(types)], schema=types)
-    layout, profile = reference_of(_population(work, windows, include_reference=bool(lineage["include_reference"])), scored, spec)
+    with _as_table(work, held_out.assign(**{spec.columns.score: scores})) as scored:
+        population = _population(work, windows, include_reference=bool(lineage["include_reference"]))
+        layout, profile = reference_of(population, scored, spec)
     return Made(
         model=model,
         rows=rows,
@@ -167,3 +168,14 @@ def _population(work: Workspace, windows: tuple[Window, ...], *, include_referen
     if include_reference:
         parts.append(work.source.reference_rows().select(*features))
     return parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
+
+
+@contextmanager
+def _as_table(work: Workspace, rows: pd.DataFrame) -> Iterator[ibis.Table]:
+    """Put rows of a frame beside the source's own, for as long as the block runs."""
+    features = work.spec.features
+    types = {name: pa.float64() if feature.type is FeatureType.NUMERIC else pa.string() for name, feature in features.items()}
+    schema = pa.schema([*types.items(), (work.spec.columns.score, pa.float64())])
+    backend, name = work.source.backend, ibis.util.gen_name("held_out")
+    yield backend.create_table(name, pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False), temp=True)
+    backend.drop_table(name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+from vigil.errors import NotEnoughData
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
@@ -20,12 +21,44 @@ def span(source: ModelSource, spec: ModelSpec) -> tuple[datetime, datetime] | No
 
 
 def due_windows(source: ModelSource, spec: ModelSpec, now: datetime) -> tuple[Window, ...]:
-    """Return all windows from the log's first row that are due as of ``now``, oldest first; windows without rows among them."""
+    """Return the windows that are due as of ``now``, oldest first: from the log's first row to one window after its last.
+
+    Windows without rows are among them, for silence is a finding; but of a log that has fallen silent only the first
+    silent window is due, for the following ones would say the same.
+    """
     times = span(source, spec)
     if times is None:
         return ()
-    latest = now - timedelta(days=spec.labels.delay_days)
-    return tuple(window for window in spec.window.between(times[0], latest) if spec.as_of(window) <= now)
+    first_silent = spec.window.containing(times[1]).shifted(1)
+    return tuple(window for window in spec.window.between(times[0], first_silent.end) if spec.as_of(window) <= now)
+
+
+def latest_due(source: ModelSource, spec: ModelSpec, now: datetime) -> Window:
+    """Return the latest due window that has rows.
+
+    Raises:
+        NotEnoughData: there is none yet.
+        SourceError: the prediction log cannot be read.
+    """
+    for window in reversed(due_windows(source, spec, now)):
+        if int(source.predictions(window).count().to_pyarrow().as_py()):
+            return window
+    raise NotEnoughData(
+        f"no window of {spec.model} with rows is due as of {now.isoformat(timespec='minutes')}: a window is due "
+        f"{spec.labels.delay_days:g} days after its end. `vigil run {spec.model} --window DATE --as-of MOMENT` looks at another one"
+    )
+
+
+def due_between(source: ModelSource, spec: ModelSpec, start: datetime | None, end: datetime | None, now: datetime) -> tuple[Window, ...]:
+    """Return the windows from the one that holds ``start`` to those that start before ``end``, as far as they are due.
+
+    Without ``start`` from the log's first row; without ``end`` to the log's last row.
+    """
+    times = span(source, spec)
+    if times is None:
+        return ()
+    windows = spec.window.between(start or times[0], end or times[1] + timedelta(microseconds=1))
+    return tuple(window for window in windows if spec.as_of(window) <= now)
 
 
 def windows_to_look_at(source: ModelSource, store: Store, spec: ModelSpec, now: datetime) -> tuple[Window, ...]:
