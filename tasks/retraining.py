@@ -73,9 +73,9 @@ def train_challenger(project: str, decision_id: str, as_of: str | None = None) -
         return retraining
     try:
         made = make_challenger(work, decision)
+        version = register(work, made, decision_id=decision_id, parent=retraining.champion, at=moment_or_now(as_of))
     except (NotEnoughData, TrainingFailed) as error:
         return work.store.advance_retraining(decision_id, RetrainingState.FAILED, at=moment_or_now(as_of), reason=str(error))
-    version = register(work, made, decision_id=decision_id, parent=retraining.champion, at=moment_or_now(as_of))
     Registry(work.project).set_alias(decision.model, CHALLENGER, version)
     return work.store.advance_retraining(decision_id, RetrainingState.REGISTERED, at=moment_or_now(as_of), challenger=version)
 

@@ -37,7 +37,9 @@ def imports() -> Iterator[tuple[str, str]]:
 
 def test_import_contracts_hold() -> None:
     """deployments, console -> examples -> flows -> tasks -> expectations -> vigil, by import-linter's contracts in pyproject.toml."""
-    done = subprocess.run([Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [Path(sys.executable).parent / "lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -102,12 +102,6 @@ def test_labels_and_probabilities_that_cannot_be_are_refused(column: str, value:
         labelled_rows(rows, SPEC)
 
 
-def test_a_feature_with_a_name_that_trainers_are_given_is_refused() -> None:
-    """It would overwrite the weight."""
-    with pytest.raises(SourceError, match="rename the feature"):
-        labelled_rows(log(), spec_of(features={"weight": "numeric"}))
-
-
 def test_reference_rows_come_before_those_of_the_windows() -> None:
     """Both in canonical order; the reference has no id and no inclusion probability."""
     reference = pd.DataFrame({"wind": np.arange(-8.0, 0.0), "carrier": "AA", "label": [1.0, 0.0] * 4})

@@ -195,6 +195,7 @@ def test_an_error_names_file_line_key_and_what_to_write(tmp_path: Path, added: s
             f"unknown key; did you mean `threshold`?; the keys here are {FEATURE_KEYS}",
         ),
         ("age: numeric", "score: numeric", "7: `features`", "score is already the name of a log column (see columns)"),
+        ("age: numeric", "weight: numeric", "7: `features`", "weight is the name of what vigil gives the trainer; rename the feature"),
         ("task: binary\n", "", "1: `task`", "this key is missing; add it"),
         ("  metric: roc_auc\n", "", "10: `performance.metric`", "this key is missing; add it"),
         (

@@ -177,5 +177,9 @@ def _as_table(work: Workspace, rows: pd.DataFrame) -> Iterator[ibis.Table]:
     types = {name: pa.float64() if feature.type is FeatureType.NUMERIC else pa.string() for name, feature in features.items()}
     schema = pa.schema([*types.items(), (work.spec.columns.score, pa.float64())])
     backend, name = work.source.backend, ibis.util.gen_name("held_out")
-    yield backend.create_table(name, pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False), temp=True)
-    backend.drop_table(name)
+    table = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
+    backend.con.register(name, table)  # Ibis 12's create_table asks DuckDB 2 for a DROP VIEW without a name
+    try:
+        yield backend.table(name)
+    finally:
+        backend.con.unregister(name)

@@ -55,8 +55,6 @@ def labelled_rows(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     columns = spec.columns
     if columns.label not in rows.columns:
         raise SourceError("missing from the labelled rows", source=spec.model, column=columns.label)
-    for taken in sorted({LABEL, WEIGHT} & set(spec.features)):
-        raise SourceError("trainers are given the label and the weight by this name; rename the feature", source=spec.model, column=taken)
     rows = rows[rows[columns.label].notna()].reset_index(drop=True)
     frame = model_features(rows, spec)
     frame[LABEL] = _labels(rows[columns.label], spec)

@@ -328,6 +328,9 @@ class ModelSpec(SpecModel):
         reserved = {v for v in self.columns.model_dump().values() if v is not None} & set(self.features)
         if reserved:
             raise ValueError(f"features: {', '.join(sorted(reserved))} is already the name of a log column (see columns)")
+        taken = {"label", "weight", "score", "inclusion_probability"} & set(self.features)
+        if taken:
+            raise ValueError(f"features: {', '.join(sorted(taken))} is the name of what vigil gives the trainer; rename the feature")
         if self.training.include_reference and self.source.reference is None:
             raise ValueError("training.include_reference needs source.reference; give it, or set include_reference: false")
         return self

@@ -93,7 +93,7 @@ class Promotion:
 
 
 class RetrainingState(StrEnum):
-    """Where a retraining stands. ``requested -> registered -> compared`` and then one of the final states, or waiting."""
+    """Where a retraining stands. ``requested -> registered``, and then one of the final states, or waiting."""
 
     REQUESTED = "requested"
     REGISTERED = "registered"
