@@ -90,7 +90,7 @@ class TestFilesOfTheLog:
         predictions().to_parquet(folder / "log" / "1.parquet")
         source = ModelSource(folder, make_spec())
         assert ids(source.predictions(FIRST)) == ["a", "b"]
-        assert duckdb.sql(source.parquet_sql(FIRST)).aggregate("count(*)").fetchall() == [(2,)]
+        assert duckdb.sql(source.duckdb_sql(FIRST, duckdb)).aggregate("count(*)").fetchall() == [(2,)]
 
     def test_a_source_keeps_to_the_files_that_were_there(self, opened: Open, write: Write) -> None:
         source = opened()
@@ -101,7 +101,7 @@ class TestFilesOfTheLog:
         source = opened()
         other = duckdb.connect()
         other.execute("SET TimeZone = 'UTC'")
-        found = other.execute(f"SELECT prediction_id FROM ({source.parquet_sql(SECOND)}) ORDER BY 1").fetchall()
+        found = other.execute(f"SELECT prediction_id FROM ({source.duckdb_sql(SECOND, other)}) ORDER BY 1").fetchall()
         assert found == [("c",), ("d",)]
 
 
@@ -200,10 +200,8 @@ class TestWhatIsWrongWithTheLog:
             source.data_digest(FIRST)
 
     @pytest.mark.parametrize("name", ["label", "inclusion_probability"])
-    def test_a_feature_with_a_name_that_labels_bring_is_refused(self, opened: Open, name: str) -> None:
-        spec = make_spec(
-            features={name: "numeric"}, columns={"label": "truth", "inclusion_probability": "chosen"}, training={"trainer": "t:f"}
-        )
+    def test_a_score_with_a_name_that_labels_bring_is_refused(self, opened: Open, name: str) -> None:
+        spec = make_spec(columns={"label": "truth", "inclusion_probability": "chosen", "score": name})
         with pytest.raises(SourceError, match="rename the column"):
             opened({"1.parquet": predictions(**{name: [1.0] * 4})}, spec=spec)
 

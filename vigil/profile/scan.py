@@ -16,7 +16,7 @@ from typing import Any
 import ibis
 
 from vigil.measurement import WHOLE
-from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, exactly, finite_only
+from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, engine_of, exactly, finite_only, may_be_endless
 from vigil.profile.layout import Layout, Scale
 from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, Profile
 from vigil.spec.model import ModelSpec
@@ -112,7 +112,7 @@ def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, names: tuple[str, 
         z: Any = scaled[f"z{i}"]
         wanted |= {f"present{i}": x.count(), f"low{i}": f.min(), f"high{i}": f.max()}
         wanted |= {f"total{i}": _exact_sum(z), f"squares{i}": _exact_sum((z * z * (1.0 / FIXED_POINT) + 0.5).floor())}
-        if kind.is_floating():
+        if may_be_endless(kind):
             wanted |= {f"nan{i}": count(x.isnan()), f"plus{i}": count(x == exactly(math.inf)), f"minus{i}": count(x == exactly(-math.inf))}
         wanted |= {f"edge{i}_{j}": count(x <= exactly(edge)) for j, edge in enumerate(layout.numeric[name])}
     return scaled.group_by(list(keys)).aggregate(**wanted) if keys else scaled.aggregate(**wanted)
@@ -123,13 +123,16 @@ def _scaled(finite: Any, scale: Scale) -> Any:
     far = FIXED_POINT * scale.unit
     low, high = max(scale.center - far, -sys.float_info.max), min(scale.center + far, sys.float_info.max)
     steps = FIXED_POINT / scale.unit
-    near = ibis.ifelse(finite < exactly(low), exactly(low), ibis.ifelse(finite > exactly(high), exactly(high), finite))
+    near: Any = ibis.ifelse(finite < exactly(low), exactly(low), ibis.ifelse(finite > exactly(high), exactly(high), finite))
+    if steps < 1.0 and engine_of(finite) == "postgres":  # where others round a product to zero, PostgreSQL raises underflow
+        near = ibis.ifelse(near.abs() <= exactly(math.ldexp(1.0, -1074 - math.frexp(steps)[1])), exactly(0.0), near)
     return (near * exactly(steps) - exactly(scale.center * steps) + 0.5).floor().cast("float64")
 
 
 def _exact_sum(whole: Any) -> Any:
     """Sum whole numbers without rounding: as integers, so the order of adding cannot matter, in 38 digits."""
-    return whole.cast("int64").sum().cast("decimal(38, 0)")
+    wide = "decimal(20, 0)" if engine_of(whole) == "pyspark" else "int64"  # Spark alone sums 64-bit integers in 64 bits
+    return whole.cast(wide).sum().cast("decimal(38, 0)")
 
 
 def _conditional_count(rows: ibis.Table) -> Callable[[Any], Any]:
@@ -186,7 +189,7 @@ def _in_tail(every: ibis.Table, name: str, layout: Layout) -> Any:
     tail = layout.tails[name]
     if tail is None:
         return ibis.literal(True)
-    if len(tail) <= _LITERAL_LEVELS:
+    if len(tail) <= _LITERAL_LEVELS or engine_of(every) == "postgres":  # a table there would have to be written
         return every.level.isin(tail)
     return every.level.isin(ibis.memtable({"level": tail}).level)
 
