@@ -299,6 +299,14 @@ def test_a_second_run_of_the_task_writes_nothing_new(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / first["drift"]).parent.iterdir() if path.name.startswith(".")] == []
 
 
+def test_one_feature_in_breach_is_no_reason_for_a_report_but_data_at_fault_is() -> None:
+    """A single feature is shown by its measurement; the window's data is at fault as soon as one check fails."""
+    feature = Measurement(Layer.DRIFT, "psi", 1.0, Verdict.BREACH, 1, subject="age")
+    check = Measurement(Layer.DATA_QUALITY, "expect_x", 1.0, Verdict.BREACH, 1, subject="age")
+    assert not wanted(Reports(when="breach"), [feature])
+    assert wanted(Reports(when="breach"), [feature, check])
+
+
 def test_no_report_is_written_where_none_is_wanted_unless_asked_for(tmp_path: Path) -> None:
     """Nothing is in breach."""
     look = look_of(adopted_project(tmp_path, scored(200)), ())
