@@ -52,9 +52,15 @@ def validate_window(source: Rows, window: Window, spec: ModelSpec, layout: Layou
         SourceError: the rows cannot be read.
     """
     suite = build_suite(spec, layout, window).expectations
-    numeric = {name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC}
-    log, columns = spec.columns, _columns(suite, spec)
-    with window_rows(source.parquet_sql(window), id_column=log.id, time_column=log.time, columns=columns, numeric=numeric) as rows:
+    log = spec.columns
+    with window_rows(
+        source.parquet_sql(window),
+        id_column=log.id,
+        time_column=log.time,
+        columns=_columns(suite, spec),
+        numeric=[name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC],
+        categorical=[name for name, feature in spec.features.items() if feature.type is FeatureType.CATEGORICAL],
+    ) as rows:
         if log.id not in rows.types:
             raise SourceError("the id is missing; correct `columns.id`", source=spec.source.predictions, column=log.id)
         total = int(rows.ask(f"SELECT count(*) FROM {TABLE}")[0][0])  # noqa: S608 - a name of our own
