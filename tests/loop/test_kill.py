@@ -95,6 +95,7 @@ def test_what_a_kill_left_is_finished_by_the_next_run(
 ) -> None:
     """Whatever was done is found, whatever was not is done, once."""
     from mlflow import MlflowClient
+
     from tasks.registry import Registry
 
     folder = shutil.copytree(ready, tmp_path / "project")
