@@ -73,7 +73,9 @@ def play_year(project: Project, console: Console) -> None:
 
     use_project(project)
     spec, folder = project.model(MODEL), str(project.folder)
-    bar = Progress(TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console, transient=True)
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console, transient=True
+    )
     with bar, without_heartbeats():
         step = bar.add_task("reading the flights", total=None)
         from examples.flights.feed import cached_flights

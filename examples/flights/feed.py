@@ -46,7 +46,12 @@ def read_flights(folder: Path | None = None) -> pd.DataFrame:
     late = (flights["arr_delay"] > LATE_MINUTES).astype("Int8").where(flights["arr_delay"].notna())
     found = pd.DataFrame(
         {
-            "prediction_id": local.dt.strftime("%Y%m%d") + "-" + flights["carrier"] + flights["flight"].astype("str") + "-" + flights["origin"],
+            "prediction_id": local.dt.strftime("%Y%m%d")
+            + "-"
+            + flights["carrier"]
+            + flights["flight"].astype("str")
+            + "-"
+            + flights["origin"],
             "event_time": left_at,
             "departure_hour": flights["hour"] + flights["minute"] / 60,
             "weekday": local.dt.dayofweek + 1.0,  # Monday is 1

@@ -41,7 +41,12 @@ def year_table(weeks: Sequence[Week]) -> Table:
     for week in weeks:
         quality = Text("ok") if not week.failed else Text(f"{plural(len(week.failed), 'check')} failed", style="red")
         table.add_row(
-            week.window.start.date().isoformat(), quality, _drift(week.drift), _performance(week.performance), _decision(week), f"v{week.version}"
+            week.window.start.date().isoformat(),
+            quality,
+            _drift(week.drift),
+            _performance(week.performance),
+            _decision(week),
+            f"v{week.version}",
         )
     return table
 
@@ -56,7 +61,9 @@ def show_contest(weeks: Sequence[Week], console: Console) -> None:
         bars = "".join(" " if week.refused else bar(auc, low, high) for week, auc in zip(weeks, aucs, strict=True))
         mean = found.looped if name == "looped" else found.frozen
         console.print(f"  {name}  {bars}  mean {mean:.4f}")
-    console.print(f"          {''.join(_mark(week) for week in weeks)}  [dim]^ retrained and promoted, ' retrained and kept the champion[/]")
+    console.print(
+        f"          {''.join(_mark(week) for week in weeks)}  [dim]^ retrained and promoted, ' retrained and kept the champion[/]"
+    )
     console.print(
         f"  Over {found.weeks} weeks the looped model's mean weekly AUC is {found.looped - found.frozen:+.4f} against version 1 kept all "
         f"year; where the two differ it is better in {found.better} of {plural(found.differing, 'week')}."

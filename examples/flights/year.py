@@ -83,7 +83,9 @@ def weeks_of(folder: Path, flights: pd.DataFrame, spec: ModelSpec, store: Store)
 def weekly_aucs(folder: Path, flights: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """Return the AUC of the served and of the frozen scores on all flights that landed, by the start of their window."""
     landed = flights.loc[flights["label"].notna(), ["prediction_id", "event_time", "label"]]
-    rows = landed.merge(served_scores(folder), on="prediction_id").merge(frozen_scores(folder), on="prediction_id", suffixes=("", "_frozen"))
+    rows = landed.merge(served_scores(folder), on="prediction_id").merge(
+        frozen_scores(folder), on="prediction_id", suffixes=("", "_frozen")
+    )
     starts = spec.window.anchor + (rows["event_time"] - spec.window.anchor) // spec.window.length * spec.window.length
     found = {
         start: (roc_auc(week["score"], week["label"].astype("float64")), roc_auc(week["score_frozen"], week["label"].astype("float64")))
