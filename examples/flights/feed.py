@@ -15,6 +15,10 @@ from vigil.errors import VigilError
 
 FEATURES = ("departure_hour", "weekday", "carrier", "origin", "dest", "distance", "temp", "dewp", "wind_speed", "precip", "visib")
 WEATHER = ("temp", "dewp", "wind_speed", "precip", "visib")  # °F, °F, mph, inches, miles, as published
+USED = (
+    *("year", "month", "day", "hour", "minute", "carrier", "flight", "origin", "dest", "distance"),
+    *("dep_delay", "air_time", "arr_delay"),  # known only after the departure: for the outcome, never for a feature
+)
 LATE_MINUTES = 15  # a flight that arrives later than this is late (the US Bureau of Transportation Statistics' definition)
 WEATHER_GOES_STALE = pd.Timedelta(hours=3)  # convention: an older observation says little about the hour of departure
 NEW_YORK = "America/New_York"
@@ -40,18 +44,14 @@ def read_flights(folder: Path | None = None) -> pd.DataFrame:
     label); ``landed_at`` in UTC, null likewise.
     """
     folder = data_folder() if folder is None else folder
-    flights = pd.read_csv(folder / "flights.csv.zip")
+    flights = pd.read_csv(folder / "flights.csv.zip", usecols=USED)
     local = pd.to_datetime(flights[["year", "month", "day", "hour", "minute"]])
     left_at = local.dt.tz_localize(NEW_YORK).dt.tz_convert("UTC").astype("datetime64[us, UTC]")
+    day = flights["year"] * 10_000 + flights["month"] * 100 + flights["day"]
     late = (flights["arr_delay"] > LATE_MINUTES).astype("Int8").where(flights["arr_delay"].notna())
     found = pd.DataFrame(
         {
-            "prediction_id": local.dt.strftime("%Y%m%d")
-            + "-"
-            + flights["carrier"]
-            + flights["flight"].astype("str")
-            + "-"
-            + flights["origin"],
+            "prediction_id": day.astype("str") + "-" + flights["carrier"] + flights["flight"].astype("str") + "-" + flights["origin"],
             "event_time": left_at,
             "departure_hour": flights["hour"] + flights["minute"] / 60,
             "weekday": local.dt.dayofweek + 1.0,  # Monday is 1
