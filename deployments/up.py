@@ -163,6 +163,7 @@ def _environment(project: Project, addresses: Addresses) -> Mapping[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": addresses.prefect_api,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),  # by default it writes into its own package
         "PREFECT_SERVER_UI_V2_ENABLED": "true",  # the first UI's list of runs stays empty when a flow called another one
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 640 MB for what vigil does not use
     }
