@@ -27,9 +27,10 @@ lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/lint-imports
 
 # Pins that still fit are kept; LOCK_ARGS=--upgrade takes the newest within pyproject.toml's bounds.
-lock: $(STAMP) ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
+lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
 	@set -e; uv=uv; \
 	if ! command -v uv >/dev/null 2>&1; then \
+	  test -x $(BIN)/python || $(MAKE) $(STAMP); \
 	  scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	  $(BIN)/python -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; uv=$$scratch/bin/uv; \
 	fi; \
