@@ -122,8 +122,8 @@ def services(project: Project, addresses: Addresses, deployments: Path) -> tuple
     python = (sys.executable, "-m")
     found = []
     if addresses.prefect_port is not None:
-        command = ("prefect", "server", "start", "--host", HOST, "--port", str(addresses.prefect_port), "--analytics-off")
-        found.append(Service("prefect", (*python, *command), environment, project.folder, health=f"{addresses.prefect_api}/health"))
+        start = ("prefect", "server", "start", "--host", HOST, "--port", str(addresses.prefect_port), "--analytics-off")
+        found.append(Service("prefect", (*python, *start), environment, project.folder, health=f"{addresses.prefect_api}/health"))
     if addresses.mlflow_port is not None:
         command = ("mlflow", "server", "--host", HOST, "--port", str(addresses.mlflow_port), "--workers", "1", *_mlflow_stores(project))
         found.append(Service("mlflow", (*python, *command), environment, project.folder, health=f"{addresses.mlflow}/health"))
