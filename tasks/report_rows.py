@@ -103,7 +103,7 @@ def _population(source: ModelSource, spec: ModelSpec, version: Version) -> list[
     """The rows that a version's reference profile was made from: its training windows, and the reference where that was pooled."""
     windows = [Window(*(parse_moment(end) for end in key.split("/"))) for key in version.training.get("trained_on", ())]
     pooled = [source.reference_rows()] if version.training.get("include_reference", True) else []
-    return [source.predictions(window) for window in windows] + pooled
+    return ([source.predictions_in(windows)] if windows else []) + pooled
 
 
 def _prepared(tables: Sequence[ibis.Table], spec: ModelSpec, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]]:

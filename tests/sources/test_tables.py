@@ -200,12 +200,10 @@ class TestWhatIsWrongWithTheLog:
             source.data_digest(FIRST)
 
     @pytest.mark.parametrize("name", ["label", "inclusion_probability"])
-    def test_a_feature_with_a_name_that_labels_bring_is_refused(self, opened: Open, name: str) -> None:
-        spec = make_spec(
-            features={name: "numeric"}, columns={"label": "truth", "inclusion_probability": "chosen"}, training={"trainer": "t:f"}
-        )
+    def test_a_score_with_a_name_that_labels_bring_is_refused(self, opened: Open, name: str) -> None:
+        spec = make_spec(columns={"score": name, "label": "truth", "inclusion_probability": "chosen"})
         with pytest.raises(SourceError, match="rename the column"):
-            opened({"1.parquet": predictions(**{name: [1.0] * 4})}, spec=spec)
+            opened({"1.parquet": predictions(**{name: [0.5] * 4})}, spec=spec)
 
 
 class TestLabelled:

@@ -16,6 +16,7 @@ from typing import Any
 import ibis
 
 from vigil.measurement import WHOLE
+from vigil.profile.asking import Ask, asker
 from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, exactly, finite_only
 from vigil.profile.layout import Layout, Scale
 from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, Profile
@@ -47,8 +48,9 @@ def profile_rows(rows: ibis.Table, spec: ModelSpec, layout: Layout) -> dict[tupl
     nothing = _of_columns(Profile.empty(layout), numeric, categorical)
     found: dict[tuple[str, str], Profile] = {(WHOLE, WHOLE): nothing}
     segments: list[str | None] = list(spec.segments) if spec.segments else [None]
+    ask = asker(rows, (spec.hash, layout.digest))
     for index, segment in enumerate(segments):
-        groups = _count(_keyed(rows, spec, layout, segment), rows, nothing, layout)
+        groups = _count(ask, spec, nothing, layout, segment)
         for (version, value), profile in sorted(groups.items(), key=lambda item: repr(item[0])):
             for key in _keys(version, segment, value, whole=index == 0):
                 found[key] = found[key] + profile if key in found else profile
@@ -79,11 +81,18 @@ def _of_columns(profile: Profile, numeric: Iterable[str], categorical: Iterable[
     return replace(profile, numeric=kept_numeric, categorical={name: profile.categorical[name] for name in categorical})
 
 
-def _count(keys: Mapping[str, Any], rows: ibis.Table, nothing: Profile, layout: Layout) -> dict[Group, Profile]:
+def _count(ask: Ask, spec: ModelSpec, nothing: Profile, layout: Layout, segment: str | None) -> dict[Group, Profile]:
+    def numeric_query(rows: ibis.Table, on_duckdb: bool) -> ibis.Table:
+        count = _countif if on_duckdb else _sum
+        return _numeric_query(_keyed(rows, spec, layout, segment), rows, names, layout, count)
+
+    def categorical_query(rows: ibis.Table, on_duckdb: bool) -> ibis.Table:
+        return _categorical_query(_keyed(rows, spec, layout, segment), rows, names, layout)
+
     sizes: dict[Group, int] = {}
     numbers: dict[Group, dict[str, NumericSummary]] = {}
     for names in list(batches(nothing.numeric, _COLUMNS_PER_QUERY)) or [()]:
-        for row in _numeric_query(keys, rows, names, layout).to_pyarrow().to_pylist():
+        for row in ask(("numeric", segment, names), numeric_query):
             group = (row.get("version"), row.get("segment"))
             sizes[group] = row["rows"]
             summaries = numbers.setdefault(group, {})
@@ -91,17 +100,18 @@ def _count(keys: Mapping[str, Any], rows: ibis.Table, nothing: Profile, layout: 
     texts: dict[Group, dict[str, CategoricalSummary]] = {group: {} for group in sizes}
     for names in batches(nothing.categorical, _COLUMNS_PER_QUERY):
         found: dict[Group, dict[tuple[int, int, str | None], int]] = {group: {} for group in sizes}
-        for row in _categorical_query(keys, rows, names, layout).to_pyarrow().to_pylist():
+        for row in ask(("categorical", segment, names), categorical_query):
             found[row.get("version"), row.get("segment")][row["column"], row["kind"], row["level"]] = row["n"]
         for group, counts in found.items():
             texts[group] |= {name: _categorical_summary(counts, i, nothing.categorical[name]) for i, name in enumerate(names)}
     return {group: Profile(nothing.layout, size, numbers[group], texts[group]) for group, size in sizes.items() if size > 0}
 
 
-def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, names: tuple[str, ...], layout: Layout) -> ibis.Table:
+def _numeric_query(
+    keys: Mapping[str, Any], rows: ibis.Table, names: tuple[str, ...], layout: Layout, count: Callable[[Any], Any]
+) -> ibis.Table:
     """One row per group: for each column its null, NaN and infinite rows, extremes, moments, and counts at or below each edge."""
     kinds = [rows.schema()[name] for name in names]
-    count = _conditional_count(rows)
     raw = rows.select(**keys, row=ibis.literal(1), **{f"x{i}": as_number(rows[name]) for i, name in enumerate(names)})
     finite = raw.select(raw, **{f"f{i}": finite_only(raw[f"x{i}"], kind) for i, kind in enumerate(kinds)})
     scaled = finite.select(finite, **{f"z{i}": _scaled(finite[f"f{i}"], layout.scales[name]) for i, name in enumerate(names)})
@@ -132,11 +142,9 @@ def _exact_sum(whole: Any) -> Any:
     return whole.cast("int64").sum().cast("decimal(38, 0)")
 
 
-def _conditional_count(rows: ibis.Table) -> Callable[[Any], Any]:
-    """How the engine counts true values fastest. DuckDB: countif, 1.7 s where a sum of casts takes 3.2 s and FILTER 38 s."""
-    if rows.get_backend().name == "duckdb":
-        return _countif
-    return lambda condition: condition.sum()
+def _sum(condition: Any) -> Any:
+    """Count true values on any engine. On DuckDB :func:`_countif` takes 1.7 s where this takes 3.2 s and FILTER 38 s."""
+    return condition.sum()
 
 
 @ibis.udf.agg.builtin(name="countif")
