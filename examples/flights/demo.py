@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
 
 from vigil.errors import VigilError
@@ -32,9 +33,9 @@ def run(folder: Path, console: Console) -> None:
     began = time.monotonic()
     made = make_project(folder)
     console.print(
-        f"A year of real flights, played week by week in [bold]{folder}[/] (delete it to start anew)."
+        f"A year of real flights, played week by week in [bold]{escape(str(folder))}[/] (delete it to start anew)."
         if made
-        else f"Going on in [bold]{folder}[/], which is there already (delete it to start anew)."
+        else f"Going on in [bold]{escape(str(folder))}[/], which is there already (delete it to start anew)."
     )
     project = Project.open(folder)
     play_year(project, console)

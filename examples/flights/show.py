@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -89,7 +92,7 @@ def show_refusals(weeks: Sequence[Week], versions: Sequence[Version], console: C
 def show_next(project: Project, model: str, weeks: Sequence[Week], console: Console) -> None:
     retrained = [week for week in weeks if week.decision.action is Action.RETRAIN]
     day = (retrained or list(weeks))[0].window.start.date()
-    at = f"vigil --project {_short(project.folder)}"
+    at = f"{_program()} --project {_short(project.folder)}"
     console.print("\n[bold]Where to look next[/]")
     for command, what in (
         (f"{at} why {model} {day}", "why that was decided, in plain words with the numbers"),
@@ -99,7 +102,7 @@ def show_next(project: Project, model: str, weeks: Sequence[Week], console: Cons
         (f"{_short(project.folder)}/models/{model}.yaml", "everything that was specified"),
         ("examples/flights/faults.py", "the three faults that were planted"),
     ):
-        console.print(f"  [bold]{command}[/]  [dim]{what}[/]")
+        console.print(f"  [bold]{escape(command)}[/]  [dim]{what}[/]")
 
 
 def bar(value: float, low: float, high: float) -> str:
@@ -136,6 +139,12 @@ def _mark(week: Week) -> str:
     if week.retraining is None:
         return " "
     return "^" if week.retraining.state is RetrainingState.PROMOTED else "'"
+
+
+def _program() -> str:
+    """Return how the command was called, so that what is printed can be pasted: ``.venv/bin/vigil`` where it is not on the path."""
+    called = Path(sys.argv[0])
+    return _short(called.absolute()) if called.name == "vigil" and shutil.which("vigil") is None else "vigil"
 
 
 def _short(path: Path) -> str:
