@@ -29,7 +29,9 @@ def run(folder: Path, console: Console) -> None:
     Raises:
         VigilError: the folder holds something else, or the flights are not installed.
     """
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # scikit-learn's threads sleep while others work, before it is loaded
+    # Set before scikit-learn is loaded: its threads leave a core to Prefect's server, and sleep while they wait.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 2) - 1)))
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     began = time.monotonic()
     made = make_project(folder)
     console.print(
