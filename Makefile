@@ -48,7 +48,8 @@ distclean: clean ## clean, and remove the virtual environment
 	rm -rf $(VENV)
 
 # The environment. PYTHON=/path/to/python chooses the interpreter; otherwise the newest one that fits is taken.
-# uv compiles no bytecode unless told to, and these libraries take twice as long to import without it.
+# uv brings pip only with --seed (MLflow asks for its version), and compiles no bytecode unless told to:
+# these libraries take twice as long to import without it.
 # pip needs --no-deps beside the hashes: it stumbles over extras such as pandas[parquet]; the lock is complete without.
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; \
@@ -63,7 +64,7 @@ $(STAMP): requirements.lock pyproject.toml
 	    echo "Install one, or say where it is: make PYTHON=/path/to/python3.12" >&2; exit 1; \
 	  fi; \
 	  echo "Making $(VENV) with $$("$$found" --version)"; rm -rf $(VENV); \
-	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
 	fi; \
 	echo "Installing what requirements.lock names (about 1.5 GB; a few minutes with pip, less with uv)"; \
 	if command -v uv >/dev/null 2>&1; then \
