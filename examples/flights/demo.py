@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -91,9 +92,12 @@ def play_year(project: Project, console: Console) -> None:
         flights = flights[flights["event_time"] < year[-1].window.end]  # the last days of December are not a whole week
         write_reference(project.folder, flights, spec)
         bar.update(step, description="training and registering version 1")
-        first = adopt(folder, MODEL, by="the demo", as_of=year[0].start.isoformat())
+        with project.store() as store:
+            if store.champion(MODEL) is None:
+                adopt(folder, MODEL, by="the demo", as_of=year[0].start.isoformat())
+            first = store.versions(MODEL)[0].version
         models = Versions(project)
-        frozen = models[str(project.store().versions(MODEL)[0].version)] if first else None
+        frozen = models[first]
         bar.update(step, total=len(year))
         for span in year:
             bar.update(step, description=f"the week of {span.window.start:%d %B}")
@@ -104,7 +108,7 @@ def play_year(project: Project, console: Console) -> None:
             bar.advance(step)
 
 
-def is_decided(project: Project, start: Any) -> bool:
+def is_decided(project: Project, start: datetime) -> bool:
     """Tell whether the window that starts then was decided about, and what was decided is done."""
     from vigil.decision.pending import unfinished
 

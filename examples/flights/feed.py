@@ -14,7 +14,9 @@ import pandas as pd
 from vigil.errors import VigilError
 
 FEATURES = ("departure_hour", "weekday", "carrier", "origin", "dest", "distance", "temp", "dewp", "wind_speed", "precip", "visib")
-WEATHER = ("temp", "dewp", "wind_speed", "precip", "visib")  # °F, °F, mph, inches, miles, as published
+# °F, °F, mph, inches, miles, as published. Left out: humidity (it follows from temperature and dew point) and pressure and gusts
+# (unpublished for a tenth and for most of the hours).
+WEATHER = ("temp", "dewp", "wind_speed", "precip", "visib")
 USED = (
     *("year", "month", "day", "hour", "minute", "carrier", "flight", "origin", "dest", "distance"),
     *("dep_delay", "air_time", "arr_delay"),  # known only after the departure: for the outcome, never for a feature
