@@ -86,12 +86,13 @@ def test_what_is_asked_of_duckdb_can_be_answered_there(rows: WindowRows, name: s
 def test_what_is_asked_of_pandas_can_be_answered_there_alone(rows: WindowRows, name: str) -> None:
     """As soon as Great Expectations can do it in DuckDB, it is to be asked there.
 
-    Whether its type checks crash or answer wrongly depends on the SQLAlchemy dialects that the process has loaded.
+    Under SQLAlchemy 2.0 its type checks do not crash there but deny that a float64 is one; under 2.1 they crash.
     """
-    if "type" not in name:
-        assert why_crashed(rows.check([made(name)])[0]) is not None
+    asked = rows.check([made(name)])[0]
+    assert why_crashed(asked) is not None or ("type" in name and asked.success is False)
     result, looked_at = rows.check_in_pandas(made(name), ())
     assert why_crashed(result) is None
+    assert result.success is True or "type" not in name
     assert looked_at == 100
 
 
