@@ -27,13 +27,14 @@ lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/lint-imports
 
 # Pins that still fit are kept; LOCK_ARGS=--upgrade takes the newest within pyproject.toml's bounds.
-lock: $(STAMP) ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
+lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
 	@set -e; uv=uv; \
 	if ! command -v uv >/dev/null 2>&1; then \
+	  test -x $(BIN)/python || $(MAKE) $(STAMP); \
 	  scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
 	  $(BIN)/python -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; uv=$$scratch/bin/uv; \
 	fi; \
-	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header --all-extras $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
 	@if grep -nE '://|^-' requirements.lock; then \
 	  echo "requirements.lock must hold names, versions and hashes only: the lines above carry an address or an option." >&2; exit 1; \
@@ -47,7 +48,8 @@ distclean: clean ## clean, and remove the virtual environment
 	rm -rf $(VENV)
 
 # The environment. PYTHON=/path/to/python chooses the interpreter; otherwise the newest one that fits is taken.
-# uv compiles no bytecode unless told to, and these libraries take twice as long to import without it.
+# uv brings pip only with --seed (MLflow asks for its version), and compiles no bytecode unless told to:
+# these libraries take twice as long to import without it.
 # pip needs --no-deps beside the hashes: it stumbles over extras such as pandas[parquet]; the lock is complete without.
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; \
@@ -62,7 +64,7 @@ $(STAMP): requirements.lock pyproject.toml
 	    echo "Install one, or say where it is: make PYTHON=/path/to/python3.12" >&2; exit 1; \
 	  fi; \
 	  echo "Making $(VENV) with $$("$$found" --version)"; rm -rf $(VENV); \
-	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
+	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
 	fi; \
 	echo "Installing what requirements.lock names (about 1.5 GB; a few minutes with pip, less with uv)"; \
 	if command -v uv >/dev/null 2>&1; then \

@@ -20,6 +20,9 @@ Row = Mapping[str, Any]
 PIPE_WIDTH = 160  # columns of a table that is not shown in a terminal
 
 
+SENTENCE_WIDTH = 32  # what a column of sentences keeps in a narrow terminal; the others are cut first
+
+
 @dataclass(frozen=True)
 class Column:
     """A column of a table for people: its title, and how a row's value reads."""
@@ -49,6 +52,7 @@ def print_table(rows: Sequence[Row], columns: Sequence[Column], *, empty: str) -
             justify="right" if column.right else "left",
             no_wrap=not column.fold,
             overflow="fold" if column.fold else "ellipsis",
+            min_width=SENTENCE_WIDTH if column.fold else None,
         )
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in (column.text(row) for column in columns)))

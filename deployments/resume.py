@@ -63,8 +63,7 @@ async def resume_interrupted(client: PrefectClient, deployments: Sequence[UUID],
             message = "its process died with `vigil up`" if again else f"its process died {run.run_count} times; not started again"
             await client.set_flow_run_state(run.id, Crashed(message=message), force=True)
         if again:
-            state = AwaitingRetry(scheduled_time=now, message="taken up again after a crash")
-            await client.set_flow_run_state(run.id, state, force=True)
+            await client.set_flow_run_state(run.id, AwaitingRetry(scheduled_time=now, message="taken up again after a crash"), force=True)
         found.append(Interrupted(run.id, run.name, run.run_count, again))
     return tuple(found)
 

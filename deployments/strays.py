@@ -30,9 +30,10 @@ def strays(folder: Path) -> list[psutil.Process]:
 
 def _mark(process: psutil.Process) -> str | None:
     try:
-        return process.environ().get(MARK)
+        mark: str | None = process.environ().get(MARK)
     except (psutil.Error, OSError):  # gone, a zombie, or somebody else's
         return None
+    return mark
 
 
 def end_strays(folder: Path, within_seconds: float = 10.0) -> int:

@@ -42,6 +42,7 @@ class Service:
     Attributes:
         health: an address that answers 200 when it is ready; None: it says so itself, on READY_DESCRIPTOR.
         after: names of the services that must be ready before it starts.
+        bound_to: those of them without which it cannot go on: when one dies, it is ended, and started after it again.
         stop_signal: what ends it; SIGKILL for a program that must not react to its end.
     """
 
@@ -51,6 +52,7 @@ class Service:
     folder: Path
     health: str | None = None
     after: tuple[str, ...] = ()
+    bound_to: tuple[str, ...] = ()
     stop_signal: signal.Signals = signal.SIGTERM
 
 
@@ -184,6 +186,9 @@ class Supervisor:
             raise ServiceFailed(child.service.name, how, child.log)
         if time.monotonic() - child.started > STEADY_SECONDS:
             child.pause = FIRST_PAUSE_SECONDS
+        for bound in self.children.values():
+            if child.service.name in bound.service.bound_to:
+                bound.clear()
         self.say(f"{child.service.name} {how}; starting it again in {child.pause:.0f} s (log: {child.log})")
         child.next_start = time.monotonic() + child.pause
         child.pause = min(2 * child.pause, LONGEST_PAUSE_SECONDS)

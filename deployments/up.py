@@ -26,6 +26,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -100,7 +101,9 @@ def run(project: Project, console: Console | None = None, deployments: Path = DE
             console.print(f"Ended {strays} processes that an earlier `vigil up` had left.")
         state_file(project).unlink(missing_ok=True)  # of one that was killed
         _require_free_ports(addresses)
-        supervisor = Supervisor(services(project, addresses, deployments), folder, say=console.print)
+        supervisor = Supervisor(
+            services(project, addresses, deployments), folder, say=partial(console.print, soft_wrap=True, highlight=False)
+        )
         with _stop_asked_for() as stopped, _watchdog(project.folder):
             console.print(f"Starting {', '.join(supervisor.children)} for {project.spec.project} …")
             try:
@@ -119,8 +122,8 @@ def services(project: Project, addresses: Addresses, deployments: Path) -> tuple
     python = (sys.executable, "-m")
     found = []
     if addresses.prefect_port is not None:
-        command = ("prefect", "server", "start", "--host", HOST, "--port", str(addresses.prefect_port), "--analytics-off")
-        found.append(Service("prefect", (*python, *command), environment, project.folder, health=f"{addresses.prefect_api}/health"))
+        start = ("prefect", "server", "start", "--host", HOST, "--port", str(addresses.prefect_port), "--analytics-off")
+        found.append(Service("prefect", (*python, *start), environment, project.folder, health=f"{addresses.prefect_api}/health"))
     if addresses.mlflow_port is not None:
         command = ("mlflow", "server", "--host", HOST, "--port", str(addresses.mlflow_port), "--workers", "1", *_mlflow_stores(project))
         found.append(Service("mlflow", (*python, *command), environment, project.folder, health=f"{addresses.mlflow}/health"))
@@ -131,6 +134,7 @@ def services(project: Project, addresses: Addresses, deployments: Path) -> tuple
             environment,
             project.folder,
             after=tuple(service.name for service in found),
+            bound_to=("prefect",),  # a runner whose server went away does not cancel runs any more, and its flows hang in retries
             stop_signal=signal.SIGKILL,  # the runs of a runner that is asked to stop are cancelled; those of a killed one go on later
         )
     )
@@ -159,6 +163,8 @@ def _environment(project: Project, addresses: Addresses) -> Mapping[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": addresses.prefect_api,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),  # by default it writes into its own package
+        "PREFECT_SERVER_UI_V2_ENABLED": "true",  # the first UI's list of runs stays empty when a flow called another one
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 640 MB for what vigil does not use
     }
 

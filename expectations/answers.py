@@ -80,14 +80,10 @@ def _in_duckdb(suite: Sequence[GxExpectation], rows: WindowRows) -> list[Expecta
     results = rows.check(suite)
     if all(why_crashed(result) is None for result in results):
         return results
-    results = rows.check([made for made in suite if made.meta["origin"] == "vigil"])
-    for made in suite:
-        if made.meta["origin"] != "vigil":
-            results += rows.check([made])
-    by_key = {key_of(made): made for made in suite}
-    for result in results:
-        _raise_if_crashed(by_key[_key_of_result(result)], result)
-    return results
+    alone = [rows.check([made])[0] for made in suite]
+    for made, result in zip(suite, alone, strict=True):
+        _raise_if_crashed(made, result)
+    return alone
 
 
 def why_crashed(result: ExpectationValidationResult) -> str | None:

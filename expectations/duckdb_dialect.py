@@ -24,8 +24,9 @@ class _Dialect(str, Enum):  # noqa: UP042 - the list is searched with ==, and it
 
 @cache
 def support_duckdb() -> None:
-    """Add DuckDB to Great Expectations' dialects, and keep tracebacks of crashed checks (they are raised) off the screen."""
-    logging.getLogger("great_expectations").setLevel(logging.CRITICAL + 1)
+    """Add DuckDB to Great Expectations' dialects, and keep its log, with a traceback of each crashed check, off the screen."""
+    for name in ("great_expectations", "great_expectations.data_context.types.base"):  # the second sets a level of its own
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     sql_engine._PERSISTED_CONNECTION_DIALECTS = (*sql_engine._PERSISTED_CONNECTION_DIALECTS, _Dialect.DUCKDB)  # type: ignore[assignment]
     atexit.register(_let_go_of_duckdb)
 

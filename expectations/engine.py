@@ -40,6 +40,7 @@ class WindowRows:
 
     ``types``: column -> the DuckDB type that it came with. ``stored``: column -> its name in the table. Great Expectations and
     what lies between stumble over some names (a question mark is enough), so those that are not plain words have another there.
+    ``texts``: categorical column that is no text -> its name as text, written as the profile writes it.
     """
 
     connection: sa.Connection
@@ -48,6 +49,7 @@ class WindowRows:
     time: str
     types: Mapping[str, str]
     stored: Mapping[str, str]
+    texts: Mapping[str, str]
 
     def column(self, name: str) -> str:
         """A column of :data:`TABLE`, quoted for DuckDB."""
@@ -109,8 +111,11 @@ class WindowRows:
         return gx.ExpectationSuite(name="window", expectations=[self._renamed(made) for made in expectations])
 
     def _renamed(self, made: GxExpectation) -> GxExpectation:
+        as_text = made.meta and made.meta.get("compared") == "as text"
+        names = {**self.stored, **self.texts} if as_text else self.stored
+
         def stored(value: Any) -> Any:
-            return [stored(part) for part in value] if isinstance(value, list | tuple | set) else self.stored.get(value, value)
+            return [stored(part) for part in value] if isinstance(value, list | tuple | set) else names.get(value, value)
 
         named = {part: getattr(made, part) for part in _NAMING if getattr(made, part, None) is not None}
         changed = {part: stored(value) for part, value in named.items() if stored(value) != value}
@@ -119,7 +124,13 @@ class WindowRows:
 
 @contextmanager
 def window_rows(
-    select: Callable[[Any], str], *, id_column: str, time_column: str, columns: Collection[str] | None, numeric: Collection[str]
+    select: Callable[[Any], str],
+    *,
+    id_column: str,
+    time_column: str,
+    columns: Collection[str] | None,
+    numeric: Collection[str],
+    categorical: Collection[str],
 ) -> Iterator[WindowRows]:
     """Open the rows that the DuckDB query ``select(cursor)`` selects on that cursor's connection.
 
@@ -145,6 +156,8 @@ def window_rows(
             types = {name: kind.split("(")[0] for name, kind, *_ in cursor.fetchall()}
             stored = {name: _stored(name, number) for number, name in enumerate(types) if columns is None or name in columns}
             kept = [f"{_cleaned(name, types[name], numeric)} AS {_quoted(alias)}" for name, alias in stored.items()]
+            texts = {name: f"{alias}_as_text" for name, alias in stored.items() if name in categorical and types[name] != "VARCHAR"}
+            kept += [f"{_text(name, types[name])} AS {_quoted(alias)}" for name, alias in texts.items()]
             cursor.execute(f"CREATE TABLE {TABLE} AS SELECT {', '.join(kept)} FROM ({sql})")  # noqa: S608 - all is quoted
             cursor.execute("COMMIT")
         except duckdb.Error as error:
@@ -152,7 +165,7 @@ def window_rows(
             raise SourceError(
                 f"the window's rows cannot be read ({told}); write the file named there again", source="predictions"
             ) from error
-        yield WindowRows(connection, url, id_column, time_column, types, stored)
+        yield WindowRows(connection, url, id_column, time_column, types, stored, texts)
 
 
 @contextmanager
@@ -174,6 +187,16 @@ def _cleaned(name: str, kind: str, numeric: Collection[str]) -> str:
     if kind == "BOOLEAN" and name in numeric:
         return f"CAST({column} AS TINYINT)"
     return f"CAST({column} AS VARCHAR)" if kind in ("ENUM", "UUID") else column
+
+
+def _text(name: str, kind: str) -> str:
+    """The SQL of :func:`vigil.profile.columns.as_text`."""
+    column = _quoted(name)
+    if kind not in ("FLOAT", "DOUBLE"):
+        return f"CAST({column} AS VARCHAR)"
+    whole = f"floor({column}) = {column} AND abs({column}) < 9007199254740992"
+    text = f"CASE WHEN {whole} THEN CAST(CAST({column} AS BIGINT) AS VARCHAR) ELSE CAST(CAST({column} AS DOUBLE) AS VARCHAR) END"
+    return f"CASE WHEN isfinite({column}) THEN {text} END"
 
 
 def _quoted(name: str) -> str:

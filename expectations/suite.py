@@ -40,7 +40,8 @@ def build_suite(spec: ModelSpec, layout: Layout | None, window: Window | None = 
     """Return the suite that a window's rows have to meet.
 
     Every expectation's ``meta`` holds ``metric`` and ``subject`` (together unique in the suite), ``type``, ``columns``,
-    ``because``, and ``origin``: ``vigil`` where it is generated, ``spec`` where a person wrote it.
+    ``because``, ``origin`` (``vigil`` where it is generated, ``spec`` where a person wrote it), and ``compared``: ``as text``
+    where the values are categories as the layout writes them, whatever their type.
 
     Args:
         layout: of the reference; without it, and for columns with more than :data:`KNOWN_SET_LIMIT` categories, no category
@@ -98,6 +99,8 @@ def _make(
     count = seen[name, subject]
     metric = name if count == 1 else f"{name}#{count}"
     meta = {"metric": metric, "subject": subject, "type": name, "columns": columns, "because": because, "origin": origin}
+    if origin == "vigil" and "value_set" in arguments:
+        meta["compared"] = "as text"
     return expectation(name, arguments, severity=severity, meta=meta, file=f"models/{spec.model}.yaml", key=key)
 
 

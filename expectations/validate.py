@@ -52,13 +52,15 @@ def validate_window(source: Rows, window: Window, spec: ModelSpec, layout: Layou
         SourceError: the rows cannot be read.
     """
     suite = build_suite(spec, layout, window).expectations
-    numeric = {name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC}
     log, columns = spec.columns, _columns(suite, spec)
-
-    def selected(cursor: Any) -> str:
-        return source.duckdb_sql(window, cursor, columns)
-
-    with window_rows(selected, id_column=log.id, time_column=log.time, columns=columns, numeric=numeric) as rows:
+    with window_rows(
+        lambda cursor: source.duckdb_sql(window, cursor, columns),
+        id_column=log.id,
+        time_column=log.time,
+        columns=columns,
+        numeric=[name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC],
+        categorical=[name for name, feature in spec.features.items() if feature.type is FeatureType.CATEGORICAL],
+    ) as rows:
         if log.id not in rows.types:
             raise SourceError("the id is missing; correct `columns.id`", source=str(spec.source.predictions), column=log.id)
         total = int(rows.ask(f"SELECT count(*) FROM {TABLE}")[0][0])  # noqa: S608 - a name of our own

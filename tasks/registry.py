@@ -350,6 +350,7 @@ def _by_value(folder: Path) -> Iterator[None]:
 def _quiet_loggers() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)  # "Creating initial MLflow database tables..."
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.environment").setLevel(logging.ERROR)  # warns where an environment has no pip, as uv makes them
     logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # each retry; the RegistryError says it once
     logging.getLogger("mlflow.sklearn").setLevel(logging.ERROR)  # warns of cloudpickle, which is chosen on purpose
 

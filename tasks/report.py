@@ -63,8 +63,14 @@ def report_window(project: str, look: Look, *, asked: bool = False) -> dict[str,
 
 
 def wanted(reports: Reports, measurements: Sequence[Measurement]) -> bool:
-    """Tell whether the specification wants reports of a window with these measurements."""
-    return reports.when == "always" or (reports.when == "breach" and any(m.verdict is Verdict.BREACH for m in measurements))
+    """Tell whether the specification wants reports of a window with these measurements.
+
+    With ``breach``, where the window as a whole is in breach or its data is at fault; one feature or segment alone is shown
+    by its measurement.
+    """
+    breaches = [m for m in measurements if m.verdict is Verdict.BREACH]
+    in_breach = any(m.subject == WHOLE or m.layer is Layer.DATA_QUALITY for m in breaches)
+    return reports.when == "always" or (reports.when == "breach" and in_breach)
 
 
 def write_reports(

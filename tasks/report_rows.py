@@ -7,7 +7,7 @@ those counted one by one in the version's layout keep their name, others of the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from vigil.profile.columns import as_number, as_text, finite_only
+from vigil.profile.columns import as_number, as_text, engine_of, finite_only
 from vigil.profile.layout import Layout
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, ModelSpec
@@ -41,10 +41,9 @@ class DriftRows:
 def drift_rows(source: ModelSource, window: Window, spec: ModelSpec, version: Version) -> DriftRows:
     """Sample the window's rows that ``version`` scored, and the rows that it was trained on."""
     layout = Layout.from_json(version.layout)
-    predictions = _of_version(source.predictions(window), spec, version)
-    current, wrong = _prepared(predictions, spec, layout, [spec.columns.time, spec.columns.id])
-    reference, wrong_there = _prepared(_population(source, spec, version), spec, layout, None)
-    left_out = {name: f"in the reference {why}" for name, why in wrong_there.items()} | wrong
+    current, wrong = _prepared([_of_version(source.predictions(window), spec, version)], spec, layout)
+    reference, wrong_there = _prepared(_population(source, spec, version), spec, layout)
+    left_out = {name: f"{why} in the reference" for name, why in wrong_there.items()} | wrong
     for side, frame in (("the reference", reference), ("the window", current)):
         left_out |= {name: f"no value in {side}" for name in frame.columns if name not in left_out and frame[name].notna().sum() == 0}
     kept = [name for name in spec.features if name not in left_out]
@@ -100,36 +99,41 @@ def _of_version(rows: ibis.Table, spec: ModelSpec, version: Version) -> ibis.Tab
     return rows.filter(rows[spec.columns.version].cast("string") == version.version)
 
 
-def _population(source: ModelSource, spec: ModelSpec, version: Version) -> ibis.Table:
+def _population(source: ModelSource, spec: ModelSpec, version: Version) -> list[ibis.Table]:
     """The rows that a version's reference profile was made from: its training windows, and the reference where that was pooled."""
-    features = list(spec.features)
     windows = [Window(*(parse_moment(end) for end in key.split("/"))) for key in version.training.get("trained_on", ())]
-    parts = [source.predictions(window).select(*features) for window in windows]
-    if version.training.get("include_reference", True):
-        parts.append(source.reference_rows().select(*features))
-    return parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
+    pooled = [source.reference_rows()] if version.training.get("include_reference", True) else []
+    return ([source.predictions_in(windows)] if windows else []) + pooled
 
 
-def _prepared(rows: ibis.Table, spec: ModelSpec, layout: Layout, order: list[str] | None) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Sample ``rows`` as a frame of features; and the features that cannot be drawn, each with why."""
-    schema, wanted, wrong = rows.schema(), {}, {}
-    for name, feature in spec.features.items():
-        if name not in schema:
-            wrong[name] = "the column is missing"
-        elif feature.type is FeatureType.CATEGORICAL:
-            wanted[name] = as_text(rows[name])
-        elif schema[name].is_numeric() or schema[name].is_boolean():
-            wanted[name] = finite_only(as_number(rows[name]), schema[name])
-        else:
-            wrong[name] = f"expected numbers, found {schema[name]}"
+def _prepared(tables: Sequence[ibis.Table], spec: ModelSpec, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Sample the rows of ``tables`` together as a frame of features; and the features that cannot be drawn, each with why."""
+    wrong = {name: why for name in spec.features for table in tables if (why := _why_not(table, name, spec)) is not None}
+    wanted = [name for name in spec.features if name not in wrong]
     if not wanted:
         return pd.DataFrame(), wrong
-    by = [rows[column] for column in order] if order else [ibis.asc(value) for value in wanted.values()]
-    frame = sample(rows.order_by(by).select(**wanted), spec)
-    for name in frame.columns:
+    parts = [table.select(**{name: _plain(table, name, spec) for name in wanted}) for table in tables]
+    rows = parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
+    frame = sample(rows.order_by(wanted), spec)
+    for name in wanted:
         if spec.features[name].type is FeatureType.CATEGORICAL:
             frame[name] = _grouped(frame[name], name, layout)
     return frame, wrong
+
+
+def _why_not(table: ibis.Table, name: str, spec: ModelSpec) -> str | None:
+    if name not in table.columns:
+        return "the column is missing"
+    kind = table.schema()[name]
+    if spec.features[name].type is FeatureType.NUMERIC and not (kind.is_numeric() or kind.is_boolean()):
+        return f"expected numbers, found {kind}"
+    return None
+
+
+def _plain(table: ibis.Table, name: str, spec: ModelSpec) -> ibis.Value:
+    if spec.features[name].type is FeatureType.CATEGORICAL:
+        return as_text(table[name], engine_of(table))
+    return finite_only(as_number(table[name]), table.schema()[name])
 
 
 def _grouped(values: pd.Series, name: str, layout: Layout) -> pd.Series:

@@ -20,7 +20,7 @@ os.environ.update(
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_LOGGING_LEVEL="ERROR",
 )
-for name in ("PREFECT_API_URL", "VIGIL_PROJECT", "MLFLOW_TRACKING_URI"):
+for name in ("PREFECT_API_URL", "VIGIL_PROJECT", "MLFLOW_TRACKING_URI", "COLUMNS"):
     os.environ.pop(name, None)
 
 

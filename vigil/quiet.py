@@ -6,6 +6,7 @@ Differs from a setting in each room: the packages ``tasks``, ``flows``, ``expect
 
 from __future__ import annotations
 
+import logging
 import os
 
 QUIET_ENVIRONMENT = {
@@ -25,3 +26,4 @@ def be_quiet() -> None:
     """Switch telemetry off for this process and its children; what the user has set already is kept."""
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it reports each temporary folder

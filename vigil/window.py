@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -59,6 +60,22 @@ def windows_between(start: datetime, end: datetime, length: timedelta, anchor: d
     while window.start < end:
         found.append(window)
         window = window.shifted(1)
+    return tuple(found)
+
+
+def spans_of(windows: Sequence[Window]) -> tuple[Window, ...]:
+    """Return the fewest windows that hold the same moments: adjacent and overlapping ones become one.
+
+    >>> day = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC))
+    >>> [span.key for span in spans_of([day.shifted(3), day.shifted(1), day])]
+    ['2024-01-01/2024-01-03', '2024-01-04/2024-01-05']
+    """
+    found: list[Window] = []
+    for window in sorted(windows):
+        if found and window.start <= found[-1].end:
+            found[-1] = Window(found[-1].start, max(found[-1].end, window.end))
+        else:
+            found.append(window)
     return tuple(found)
 
 

@@ -60,6 +60,12 @@ def test_a_table_names_window_action_and_reason(shop: Path) -> None:
     assert "waiting for approval (v2)" in shown[2]
 
 
+def test_a_narrow_terminal_still_shows_the_reason(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sentence wraps; the other columns are cut."""
+    monkeypatch.setenv("COLUMNS", "80")
+    assert "Drift does not last" in call(shop, "decisions", MODEL).stdout
+
+
 def test_why_begins_with_a_sentence_and_ends_with_what_would_have_changed(shop: Path) -> None:
     shown = call(shop, "why", MODEL, "2024-01-03").stdout.splitlines()
     assert shown[0] == "churn, 2024-01-01 to 2024-01-08: Hold: do nothing. Drift does not last yet."

@@ -71,6 +71,24 @@ def test_a_service_that_dies_is_started_again_and_that_is_said(tmp_path: Path) -
     assert stage.said[1] == "mortal is back"
 
 
+def test_a_bound_service_is_started_again_after_the_one_it_needs(tmp_path: Path) -> None:
+    """The needed one is killed: both get new processes; one that only started after it stays."""
+    needed = service("needed", READY + SLEEP, tmp_path)
+    bound = service("bound", READY + SLEEP, tmp_path, after=("needed",), bound_to=("needed",))
+    loose = service("loose", READY + SLEEP, tmp_path, after=("needed",))
+    with Stage(tmp_path, needed, bound, loose) as stage:
+        before = {name: stage.pid(name) for name in ("needed", "bound", "loose")}
+        victim = before["needed"]
+        assert victim is not None
+        os.kill(victim, signal.SIGKILL)
+        deadline = time.monotonic() + 30
+        while "bound is back" not in stage.said and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert stage.said[1:] == ["needed is back", "bound is back"]
+        assert stage.pid("bound") not in (None, before["bound"])
+        assert stage.pid("loose") == before["loose"]
+
+
 def test_the_pause_before_a_restart_doubles(tmp_path: Path) -> None:
     """A program that ends at once after having been ready is started after 1 s, then after 2 s."""
     with Stage(tmp_path, service("brief", READY + "time.sleep(0.5)", tmp_path)) as stage:

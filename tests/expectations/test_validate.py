@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -26,6 +28,7 @@ from tests.expectations.build import (
 from vigil.errors import CheckCrashed, SourceError
 from vigil.measurement import WHOLE, Layer, Verdict
 
+ROOT = Path(__file__).resolve().parents[2]
 NOT_NULL = "expect_column_values_to_not_be_null"
 IN_SET = "expect_column_values_to_be_in_set"
 BETWEEN = "expect_column_values_to_be_between"
@@ -162,6 +165,21 @@ def test_categories_of_any_type_are_compared_with_the_known_ones(tmp_path: Path,
     assert found[IN_SET, "carrier"].detail["unexpected"] == [{"value": new, "rows": 4}]
 
 
+def test_categories_that_change_their_type_are_new_ones(tmp_path: Path) -> None:
+    """Codes where the reference has names: a fault of the data, not a crash."""
+    checked = check(tmp_path, good_rows(carrier=[1, 2] * 50))
+    assert checked.faults() == {(IN_SET, "carrier"): Verdict.BREACH}
+    assert checked[IN_SET, "carrier"].value == 1.0
+
+
+def test_whole_floats_are_the_same_categories_as_whole_numbers(tmp_path: Path) -> None:
+    """One null makes pandas write a column of codes as floats."""
+    spec = make_spec()
+    layout = layout_of_good_rows(tmp_path, spec, carrier=[1, 2] * 50)
+    source = source_of(tmp_path, good_rows(carrier=[1.0, 2.0] * 49 + [1.0, None]), spec)
+    assert {m.verdict for m in validate_window(source, WINDOW, spec, layout)} == {Verdict.OK}
+
+
 def test_a_relation_of_two_columns_is_checked_and_rows_with_a_null_are_ignored(tmp_path: Path) -> None:
     """The dew point is above the temperature in 2 rows of 100; a third has no temperature, a fourth no dew point."""
     spec = with_expectation(PAIR, {"column_A": "temp", "column_B": "dewp", "or_equal": True, "mostly": 0.99})
@@ -235,7 +253,7 @@ def check_without_layout(folder: Path, rows: pd.DataFrame, spec: object) -> dict
 
 
 def test_a_check_that_cannot_be_computed_is_no_fault_of_the_data(tmp_path: Path) -> None:
-    """A text is not above 3 nor below it. It is named, and the checks that its crash took along are not."""
+    """A text is neither above 3 nor below it. That check is named, not those that its crash took along."""
     spec = with_expectation(BETWEEN, {"column": "carrier", "min_value": 3})
     with pytest.raises(CheckCrashed, match=r"expect_column_values_to_be_between of carrier .*correct it in quality.expectations"):
         check(tmp_path, good_rows(), spec)
@@ -319,12 +337,17 @@ def test_windows_validated_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
     assert shares == [0.0, 0.1, 0.2, 0.3]
 
 
-def test_validating_prints_nothing_and_leaves_no_file(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No progress bar, no log line, nothing in the current folder."""
+def test_validating_prints_nothing_and_leaves_no_file(tmp_path: Path) -> None:
+    """No progress bar, no log line, no complaint at the end of the process, nothing in the current folder; Prefect logs to the screen."""
     (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    check(tmp_path, changed("temp", {0: 999.0}))
-    assert capfd.readouterr() == ("", "")
+    code = (
+        "from pathlib import Path; import logging; logging.basicConfig(level=logging.INFO); import prefect\n"
+        "from tests.expectations.build import changed, check\n"
+        f"check(Path({str(tmp_path)!r}), changed('temp', {{0: 999.0}}))"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "here")}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path / "here", env=environment, capture_output=True, text=True, timeout=250, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert os.listdir(tmp_path / "here") == []

@@ -95,6 +95,7 @@ def test_what_a_kill_left_is_finished_by_the_next_run(
 ) -> None:
     """Whatever was done is found, whatever was not is done, once."""
     from mlflow import MlflowClient
+
     from tasks.registry import Registry
 
     folder = shutil.copytree(ready, tmp_path / "project")
@@ -113,6 +114,6 @@ def test_what_a_kill_left_is_finished_by_the_next_run(
     assert [promotion.version for promotion in store.promotions(MODEL)] == ["1", "2"]
     assert registry.alias_version(MODEL, "champion") == "2"
     mlflow = MlflowClient(tracking_uri=registry.uri)
-    assert sorted(version.version for version in mlflow.search_model_versions(f"name = '{MODEL}'")) == ["1", "2"]
+    assert sorted(str(version.version) for version in mlflow.search_model_versions(f"name = '{MODEL}'")) == ["1", "2"]
     experiment = mlflow.get_experiment_by_name(MODEL)
     assert mlflow.search_runs([experiment.experiment_id], filter_string="attributes.status = 'RUNNING'") == []

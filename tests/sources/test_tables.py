@@ -201,9 +201,9 @@ class TestWhatIsWrongWithTheLog:
 
     @pytest.mark.parametrize("name", ["label", "inclusion_probability"])
     def test_a_score_with_a_name_that_labels_bring_is_refused(self, opened: Open, name: str) -> None:
-        spec = make_spec(columns={"label": "truth", "inclusion_probability": "chosen", "score": name})
+        spec = make_spec(columns={"score": name, "label": "truth", "inclusion_probability": "chosen"})
         with pytest.raises(SourceError, match="rename the column"):
-            opened({"1.parquet": predictions(**{name: [1.0] * 4})}, spec=spec)
+            opened({"1.parquet": predictions(**{name: [0.5] * 4})}, spec=spec)
 
 
 class TestLabelled:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from vigil.challenger.project_code import importable
 from vigil.challenger.rows import LABEL, WEIGHT, model_features
@@ -125,15 +126,16 @@ def permutation_importance(
 
     chosen = np.sort(rng.choice(len(rows), size=min(sample_rows, len(rows)), replace=False))
     sample = rows.iloc[chosen]
-    measured = of_sklearn(
-        model,
-        model_features(sample, spec),
-        sample[LABEL],
-        scoring=gain,
-        n_repeats=repeats,
-        random_state=int(rng.integers(2**31)),
-        sample_weight=sample[WEIGHT],
-    )
+    with threadpool_limits(limits=1):  # so few rows at a time: threads would wait for each other longer than they work
+        measured = of_sklearn(
+            model,
+            model_features(sample, spec),
+            sample[LABEL],
+            scoring=gain,
+            n_repeats=repeats,
+            random_state=int(rng.integers(2**31)),
+            sample_weight=sample[WEIGHT],
+        )
     means = np.clip(np.nan_to_num(measured.importances_mean), 0.0, None)
     shares = means / means.sum() if means.sum() > 0 else np.full(len(means), 1.0 / len(means))
     return {name: float(share) for name, share in zip(spec.features, shares, strict=True)}

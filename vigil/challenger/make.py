@@ -25,6 +25,7 @@ from vigil.errors import NotEnoughData
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
 from vigil.spec.model import FeatureType
+from vigil.store.records import Evaluation
 from vigil.window import Window
 from vigil.workspace import Workspace
 
@@ -90,7 +91,7 @@ def make_challenger(work: Workspace, decision: Decision) -> Made:
         "labels_as_of": decision.as_of.isoformat(),
         "reference_rows": 0 if reference is None else len(reference),
         "window_rows": len(labelled),
-        "data_digests": {window.key: work.source.data_digest(window) for window in plan.trained_on},
+        "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
     return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
 
@@ -111,8 +112,13 @@ def compare_with_champion(work: Workspace, decision: Decision, champion: Any, ch
 
 def plan_of(work: Workspace, decision: Decision) -> TrainingPlan:
     """Plan the training that a decision asks for, from evaluations made up to it."""
-    evaluations = work.store.evaluations(work.spec.model, end=decision.window.end, as_of=decision.as_of)
-    return plan_training(work.spec, decision.window, evaluations, work.store.decisions(work.spec.model, end=decision.window.end))
+    decisions = work.store.decisions(work.spec.model, end=decision.window.end)
+    return plan_training(work.spec, decision.window, evaluated(work, decision), decisions)
+
+
+def evaluated(work: Workspace, decision: Decision) -> tuple[Evaluation, ...]:
+    """Return the latest evaluation of each window up to the decision's, as known when it was made."""
+    return work.store.evaluations(work.spec.model, end=decision.window.end, as_of=decision.as_of)
 
 
 def held_out_rows(work: Workspace, plan: TrainingPlan, decision: Decision) -> pd.DataFrame:
@@ -164,7 +170,7 @@ def _finish(
 def _population(work: Workspace, windows: tuple[Window, ...], *, include_reference: bool) -> ibis.Table:
     """The rows that the training rows stand for: all of the windows' predictions, labelled or not, and the reference."""
     features = list(work.spec.features)
-    parts = [work.source.predictions(window).select(*features) for window in windows]
+    parts = [work.source.predictions_in(windows).select(*features)] if windows else []
     if include_reference:
         parts.append(work.source.reference_rows().select(*features))
     return parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)

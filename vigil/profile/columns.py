@@ -66,10 +66,10 @@ def may_be_endless(kind: dt.DataType) -> bool:
     return bool(kind.is_floating() or kind.is_decimal())
 
 
-def as_text(column: ibis.Column) -> Any:
+def as_text(column: ibis.Column, engine: str) -> Any:
     """Return the column as text, so that 3, 3.0 and the text ``3`` are one category; NaN is null.
 
-    The text is DuckDB's on every engine, for a layout made on one counts rows on another.
+    ``engine`` is the one that the column is of (:func:`engine_of`). The text is DuckDB's on every engine, for a layout made on one counts rows on another.
     """
     kind = column.type()
     if kind.is_string():
@@ -78,14 +78,14 @@ def as_text(column: ibis.Column) -> Any:
         raw: Any = column.cast("float64")
         number: Any = ibis.ifelse(raw.isnan(), ibis.null("float64"), raw)
         near: Any = ibis.ifelse(number.abs() < _WHOLE_FLOATS, number, ibis.null("float64"))
-        return ibis.ifelse(near.floor() == near, near.cast("int64").cast("string"), _text_of_float(number))
+        return ibis.ifelse(near.floor() == near, near.cast("int64").cast("string"), _text_of_float(number, engine))
     return column.cast("string")
 
 
-def _text_of_float(number: Any) -> Any:
+def _text_of_float(number: Any, engine: str) -> Any:
     """The shortest digits that read back as ``number``, with an exponent below 1e-4 and from 1e16 on: ``inf``, ``1e-05``, ``0.5``."""
     text = number.cast("string")
-    if engine_of(number) != "postgres":
+    if engine != "postgres":
         return text
     # PostgreSQL writes an exponent from 1e15 on, and Infinity
     plain = text.cast("decimal").cast("string")
@@ -94,9 +94,9 @@ def _text_of_float(number: Any) -> Any:
     return ibis.cases((number == exactly(math.inf), "inf"), (number == exactly(-math.inf), "-inf"), else_=text)
 
 
-def engine_of(value: Any) -> str:
-    """Return the name of the Ibis backend that ``value`` is of."""
-    return str(value.get_backend().name)
+def engine_of(rows: ibis.Table) -> str:
+    """Return the name of the Ibis backend that ``rows`` are of."""
+    return str(rows.get_backend().name)
 
 
 def exactly(value: float) -> Any:

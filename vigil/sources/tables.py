@@ -22,7 +22,7 @@ from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
 from vigil.sources.observations import Observations
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.spec.project import Connection
-from vigil.window import Window
+from vigil.window import Window, spans_of
 
 
 class ModelSource:
@@ -62,6 +62,10 @@ class ModelSource:
         Event time comes out as timestamp in UTC, the version as text. A row without an event time is in no window.
         """
         return self._rows(None if window is None else (window,))
+
+    def predictions_in(self, windows: Sequence[Window]) -> ibis.Table:
+        """The log's rows of several windows, as :meth:`predictions` gives those of one; no window, no row."""
+        return self._rows(windows)
 
     def reference_rows(self) -> ibis.Table:
         """The labelled rows that the first version was trained on, under their own names.
@@ -141,7 +145,7 @@ class ModelSource:
         if windows is not None:
             moment = rows[columns.time]
             inside: Any = ibis.literal(False)
-            for window in windows:
+            for window in spans_of(windows):
                 inside |= (moment >= moment_literal(moment, window.start)) & (moment < moment_literal(moment, window.end))
             rows = rows.filter(inside)
         return rows.mutate(

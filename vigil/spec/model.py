@@ -339,7 +339,7 @@ class Comparison(SpecModel):
 class Reports(SpecModel):
     """Evidently's reports for people."""
 
-    when: Literal["breach", "always", "never"] = "breach"
+    when: Literal["breach", "always", "never"] = "breach"  # breach: of the window as a whole, or of its data
     sample_rows: Annotated[int, Field(ge=100, le=200_000)] = 20_000  # a side
 
 

@@ -1,0 +1,1 @@
+"""Projects that show vigil on real data."""

@@ -1,0 +1,60 @@
+"""``deployments/prefect.yaml``: read by Prefect's own model, its flows importable, its parameters those of the flows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+from ruamel.yaml import YAML
+
+from deployments.up import DEPLOYMENTS
+
+
+@pytest.fixture(scope="module")
+def described() -> Any:
+    from prefect.cli.deploy._models import PrefectYamlModel
+
+    return PrefectYamlModel.model_validate(YAML(typ="safe").load(DEPLOYMENTS))
+
+
+def test_the_flows_that_start_one_another_by_name_are_deployed_under_it(described: Any) -> None:
+    """FLOW/DEPLOYMENT, where both are the flow's name: ``retrain/retrain`` is what tasks.retraining starts."""
+    from prefect.flows import load_flow_from_entrypoint
+
+    named = {deployment.name: load_flow_from_entrypoint(deployment.entrypoint).name for deployment in described.deployments}
+    assert named == {"monitor_fleet": "monitor_fleet", "monitor": "monitor", "retrain": "retrain"}
+
+
+def test_parameters_are_the_flows_own(described: Any) -> None:
+    from prefect.flows import load_flow_from_entrypoint
+
+    for deployment in described.deployments:
+        flow = load_flow_from_entrypoint(deployment.entrypoint)
+        assert set(deployment.parameters) == {"project"}
+        assert set(deployment.parameters) <= set(flow.parameters.properties)
+
+
+def test_only_the_fleet_has_a_schedule(described: Any) -> None:
+    scheduled = {deployment.name: deployment.schedules for deployment in described.deployments if deployment.schedules}
+    assert set(scheduled) == {"monitor_fleet"}
+
+
+def test_all_run_on_the_pool_that_the_image_works_for(described: Any) -> None:
+    image = (Path(__file__).resolve().parents[2] / "infra" / "Dockerfile").read_text()
+    assert {deployment.work_pool.name for deployment in described.deployments} == {"vigil"}
+    assert '"--pool", "vigil"' in image
+
+
+def test_vigil_up_serves_them_with_the_projects_folder_and_schedule() -> None:
+    from deployments.serve import deployments_of
+
+    with mock.patch.dict(os.environ):
+        made = list(deployments_of(DEPLOYMENTS, {"VIGIL_PROJECT": "/some/project", "VIGIL_SCHEDULE": "30 4 * * 1"}))
+    assert {deployment.flow_name: deployment.parameters for deployment in made} == {
+        name: {"project": "/some/project"} for name in ("monitor_fleet", "monitor", "retrain")
+    }
+    ((schedule,),) = [deployment.schedules for deployment in made if deployment.schedules]
+    assert (schedule.schedule.cron, schedule.schedule.timezone) == ("30 4 * * 1", "UTC")

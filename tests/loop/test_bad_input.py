@@ -1,0 +1,125 @@
+"""What is wrong with the world: each fault ends in one typed error or one verdict, and nothing is half-written."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from vigil.errors import RegistryError, SourceError
+from vigil.measurement import WHOLE, Layer, Verdict
+from vigil.project import Project
+from vigil.store.records import RetrainingState
+
+
+@pytest.fixture(scope="module")
+def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project with its first version and one sound week that nobody has looked at."""
+    from flows.adopt import adopt
+
+    folder = make_project(tmp_path_factory.mktemp("bad") / "project")
+    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
+    play(folder, 0)
+    return folder
+
+
+@pytest.fixture
+def folder(adopted: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(adopted, tmp_path / "project")
+
+
+def look_at(folder: Path, week: int = 0) -> dict[str, Any]:
+    from flows.monitor import monitor
+
+    return monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
+
+
+def rewrite(folder: Path, kind: str, **columns: Any) -> None:
+    """Change columns of the first week's predictions or labels; None drops one."""
+    path = folder / "data" / kind / "00.parquet"
+    rows = pd.read_parquet(path)
+    rows = rows.drop(columns=[name for name, value in columns.items() if value is None])
+    rows.assign(**{name: value for name, value in columns.items() if value is not None}).to_parquet(path)
+
+
+def failed(folder: Path, evaluation_id: str) -> set[tuple[str, str]]:
+    measured = Project.open(folder).store().measurements([evaluation_id])[evaluation_id]
+    return {(m.metric, m.subject) for m in measured if m.layer is Layer.DATA_QUALITY and m.verdict is Verdict.BREACH}
+
+
+def test_a_missing_feature_is_a_data_fault(folder: Path) -> None:
+    """The column is nowhere in the log; the schema's expectation says so, and nothing else is measured."""
+    rewrite(folder, "predictions", age=None)
+    found = look_at(folder)
+    assert found["action"] == "FIX_DATA"
+    assert failed(folder, found["evaluation_id"]) == {("expect_column_to_exist", "age")}
+
+
+def test_text_in_a_numeric_feature_is_a_data_fault(folder: Path) -> None:
+    """Income arrives as words."""
+    rewrite(folder, "predictions", income="much")
+    found = look_at(folder)
+    assert found["action"] == "FIX_DATA"
+    assert {subject for _, subject in failed(folder, found["evaluation_id"])} == {"income"}
+
+
+def test_an_empty_window_is_a_data_fault(folder: Path) -> None:
+    """No row arrived in the second week."""
+    found = look_at(folder, week=1)
+    assert found["action"] == "FIX_DATA"
+    assert ("expect_table_row_count_to_be_between", WHOLE) in failed(folder, found["evaluation_id"])
+
+
+def test_labels_of_one_class_are_not_enough_data(folder: Path) -> None:
+    """No AUC can be had of them; drift is measured all the same, and nothing is done."""
+    rewrite(folder, "labels", label=1)
+    found = look_at(folder)
+    assert found["action"] == "HOLD"
+    measured = Project.open(folder).store().measurements([found["evaluation_id"]])[found["evaluation_id"]]
+    (performance,) = [m for m in measured if m.metric == "roc_auc" and m.subject == WHOLE]
+    assert (performance.verdict, performance.value) == (Verdict.NOT_ENOUGH_DATA, None)
+
+
+@pytest.mark.parametrize("column", ["prediction_id", "event_time", "score"])
+def test_a_missing_log_column_is_an_error_that_names_it(folder: Path, column: str) -> None:
+    """Without it the rows cannot be told apart, placed or judged; nothing is written."""
+    rewrite(folder, "predictions", **{column: None})
+    with pytest.raises(SourceError, match=f"column `{column}`"):
+        look_at(folder)
+    store = Project.open(folder).store()
+    assert (store.evaluations(MODEL), store.decisions(MODEL)) == ((), ())
+
+
+def test_a_file_that_is_cut_off_is_an_error_that_names_it(folder: Path) -> None:
+    """Half a Parquet file has no footer."""
+    path = folder / "data" / "predictions" / "00.parquet"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(SourceError, match=r"00\.parquet"):
+        look_at(folder)
+
+
+def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(adopted: Path, tmp_path: Path) -> None:
+    """The decision stands, the retraining is requested and no more; when MLflow is back the next run finishes it."""
+    folder = shutil.copytree(adopted, tmp_path / "project")
+    for week in range(1, CHANGED_FROM + 2):
+        play(folder, week)
+    for week in range(CHANGED_FROM + 1):
+        look_at(folder, week)
+    project_file = folder / "vigil.yaml"
+    working = project_file.read_text()
+    project_file.write_text(
+        working + "mlflow: {tracking_uri: 'http://127.0.0.1:9', timeout_seconds: 1}\n"
+    )  # the discard port: nobody listens
+    with pytest.raises(RegistryError, match=r"127\.0\.0\.1:9"):
+        look_at(folder, CHANGED_FROM + 1)
+    store = Project.open(folder).store()
+    (retraining,) = store.retrainings(MODEL)
+    assert (retraining.state, len(store.versions(MODEL))) == (RetrainingState.REQUESTED, 1)
+    project_file.write_text(working)
+    look_at(folder, CHANGED_FROM + 1)
+    (retraining,) = store.retrainings(MODEL)
+    assert retraining.state is RetrainingState.PROMOTED
