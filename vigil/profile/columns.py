@@ -69,7 +69,8 @@ def may_be_endless(kind: dt.DataType) -> bool:
 def as_text(column: ibis.Column, engine: str) -> Any:
     """Return the column as text, so that 3, 3.0 and the text ``3`` are one category; NaN is null.
 
-    ``engine`` is the one that the column is of (:func:`engine_of`). The text is DuckDB's on every engine, for a layout made on one counts rows on another.
+    ``engine`` is the one that the column is of (:func:`engine_of`). The text is DuckDB's on every engine, for a layout made
+    on one counts rows on another.
     """
     kind = column.type()
     if kind.is_string():

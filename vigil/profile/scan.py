@@ -179,7 +179,8 @@ def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, n
     for index, name in enumerate(names):
         every = rows.select(**keys, level=as_text(rows[name], engine)).group_by([*keys, "level"]).aggregate(n=ibis._.count())
         counted = every.level.isin(layout.categorical[name])
-        kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (_in_tail(every, engine, name, layout), _OTHER), else_=_UNSEEN)
+        rare = _in_tail(every, engine, name, layout)
+        kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (rare, _OTHER), else_=_UNSEEN)
         kept = every.select(
             *keys,
             column=ibis.literal(index, "int64"),
