@@ -54,12 +54,12 @@ def run(
 ) -> None:
     """Look at one window of a model, and decide. A decision to retrain is carried out at once; a second run writes nothing new."""
     from vigil.evaluation.due import latest_due
-    from vigil.sources.tables import ModelSource
+    from vigil.workspace import open_source
 
     project = session_of(context).project()
     spec = project.model(model)
     seen_at = datetime.now(UTC) if as_of is None else moment(as_of)
-    chosen = latest_due(ModelSource(project.folder, spec), spec, seen_at) if window is None else spec.window.containing(moment(window))
+    chosen = latest_due(open_source(project, spec), spec, seen_at) if window is None else spec.window.containing(moment(window))
     with working(f"looking at {model}, {chosen.key}"), flows_of(project):
         from flows.monitor import monitor
 
@@ -86,13 +86,13 @@ def backfill(
     from rich.progress import Progress
 
     from vigil.evaluation.due import due_between
-    from vigil.sources.tables import ModelSource
+    from vigil.workspace import open_source
 
     project = session_of(context).project()
     spec = project.model(model)
     now = datetime.now(UTC)
     span = None if start is None else moment(start), None if end is None else moment(end)
-    windows = due_between(ModelSource(project.folder, spec), spec, *span, now)
+    windows = due_between(open_source(project, spec), spec, *span, now)
     if not windows:
         raise UsageError(f"no window of {model} in that span is due; a window is due {spec.labels.delay_days:g} days after its end")
     made = []

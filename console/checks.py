@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 
 from vigil.decision.phrases import percent, plural, when
 from vigil.errors import VigilError
-from vigil.sources.files import reading
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.window import as_utc
+from vigil.workspace import open_source
 
 if TYPE_CHECKING:
     from vigil.project import Project
@@ -37,23 +37,27 @@ class Check:
 def check_model(project: Project, spec: ModelSpec, now: datetime) -> Iterator[Check]:
     """Yield what was found, one check after the other; where the prediction log cannot be read, only what does not need it."""
 
-    def source() -> ModelSource:
-        return ModelSource(project.folder, spec)
+    def of(look: Callable[[ModelSource, ModelSpec], Finding]) -> Callable[[], Finding]:
+        def looked() -> Finding:
+            opened = open_source(project, spec)
+            with opened.engine.reading(spec.model):
+                return look(opened, spec)
 
-    log = _looked(spec, "predictions", lambda: _rows(source(), spec))
+        return looked
+
+    log = _looked(spec, "predictions", of(_rows))
     yield log
     if log.verdict != FAILED:
-        yield _looked(spec, "features", lambda: _features(source(), spec))
-        yield _looked(spec, "windows", lambda: _windows(source(), spec))
-        yield _looked(spec, "labels", lambda: _labels(source(), spec, now))
-    yield _looked(spec, "reference", lambda: _reference(source(), spec))
+        yield _looked(spec, "features", of(_features))
+        yield _looked(spec, "windows", of(_windows))
+        yield _looked(spec, "labels", of(lambda opened, spec: _labels(opened, spec, now)))
+    yield _looked(spec, "reference", of(_reference))
     yield _looked(spec, "trainer", lambda: _trainer(project, spec))
 
 
 def _looked(spec: ModelSpec, name: str, look: Callable[[], Finding]) -> Check:
     try:
-        with reading(spec.model):
-            verdict, message = look()
+        verdict, message = look()
     except VigilError as error:
         verdict, message = FAILED, str(error)
     return Check(spec.model, name, verdict, message)

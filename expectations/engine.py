@@ -9,7 +9,7 @@ import re
 import tempfile
 import threading
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -124,7 +124,7 @@ class WindowRows:
 
 @contextmanager
 def window_rows(
-    sql: str,
+    select: Callable[[Any], str],
     *,
     id_column: str,
     time_column: str,
@@ -132,7 +132,7 @@ def window_rows(
     numeric: Collection[str],
     categorical: Collection[str],
 ) -> Iterator[WindowRows]:
-    """Open the rows that the DuckDB query ``sql`` selects.
+    """Open the rows that the DuckDB query ``select(cursor)`` selects on that cursor's connection.
 
     Great Expectations asks some forty questions of a window, so its columns are read once, into the engine's own table
     (which DuckDB pages out to a temporary folder where memory ends), not forty times from all Parquet files.
@@ -151,6 +151,7 @@ def window_rows(
             cursor = connection.connection.cursor()
             cursor.execute("SET GLOBAL TimeZone = 'UTC'")
             cursor.execute(f"SET GLOBAL temp_directory = '{folder}'")
+            sql = select(cursor)
             cursor.execute(f"DESCRIBE {sql}")
             types = {name: kind.split("(")[0] for name, kind, *_ in cursor.fetchall()}
             stored = {name: _stored(name, number) for number, name in enumerate(types) if columns is None or name in columns}

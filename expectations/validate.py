@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Protocol
@@ -29,7 +29,7 @@ _OF_COUNT = frozenset({"expect_table_row_count_to_be_between", "expect_table_row
 class Rows(Protocol):
     """What is needed of :class:`vigil.sources.tables.ModelSource`."""
 
-    def parquet_sql(self, window: Window) -> str: ...
+    def duckdb_sql(self, window: Window, cursor: Any, columns: Collection[str] | None) -> str: ...
 
 
 def validate_window(source: Rows, window: Window, spec: ModelSpec, layout: Layout | None) -> tuple[Measurement, ...]:
@@ -52,17 +52,17 @@ def validate_window(source: Rows, window: Window, spec: ModelSpec, layout: Layou
         SourceError: the rows cannot be read.
     """
     suite = build_suite(spec, layout, window).expectations
-    log = spec.columns
+    log, columns = spec.columns, _columns(suite, spec)
     with window_rows(
-        source.parquet_sql(window),
+        lambda cursor: source.duckdb_sql(window, cursor, columns),
         id_column=log.id,
         time_column=log.time,
-        columns=_columns(suite, spec),
+        columns=columns,
         numeric=[name for name, feature in spec.features.items() if feature.type is FeatureType.NUMERIC],
         categorical=[name for name, feature in spec.features.items() if feature.type is FeatureType.CATEGORICAL],
     ) as rows:
         if log.id not in rows.types:
-            raise SourceError("the id is missing; correct `columns.id`", source=spec.source.predictions, column=log.id)
+            raise SourceError("the id is missing; correct `columns.id`", source=str(spec.source.predictions), column=log.id)
         total = int(rows.ask(f"SELECT count(*) FROM {TABLE}")[0][0])  # noqa: S608 - a name of our own
         answers = ask(suite, rows)
         found: list[Measurement] = []

@@ -190,7 +190,7 @@ class Registry:
             name=f"{spec.model} training",
             digest=digest,
             source_type="local",
-            source=json.dumps({"uri": spec.source.predictions, "labels": spec.source.labels, "reference": spec.source.reference}),
+            source=json.dumps(_places(spec)),
             profile=json.dumps(dict(candidate.lineage)),
         )
         client.log_inputs(run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "training")])])
@@ -367,3 +367,9 @@ def _without_password(uri: str) -> str:
         return uri
     host = parts.hostname or ""
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}{f':{parts.port}' if parts.port else ''}"))
+
+
+def _places(spec: ModelSpec) -> dict[str, str | None]:
+    source = spec.source
+    places = {"uri": str(source.predictions), "labels": str(source.labels)}
+    return {**places, "reference": None if source.reference is None else str(source.reference)}

@@ -16,7 +16,7 @@ import ibis
 import numpy as np
 import pandas as pd
 
-from vigil.profile.columns import as_number, as_text, finite_only
+from vigil.profile.columns import as_number, as_text, engine_of, finite_only
 from vigil.profile.layout import Layout
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, ModelSpec
@@ -132,7 +132,7 @@ def _why_not(table: ibis.Table, name: str, spec: ModelSpec) -> str | None:
 
 def _plain(table: ibis.Table, name: str, spec: ModelSpec) -> ibis.Value:
     if spec.features[name].type is FeatureType.CATEGORICAL:
-        return as_text(table[name])
+        return as_text(table[name], engine_of(table))
     return finite_only(as_number(table[name]), table.schema()[name])
 
 

@@ -31,7 +31,9 @@ class Workspace:
     @cached_property
     def source(self) -> ModelSource:
         """The model's rows, opened when first asked for: not every operation looks at them."""
-        return _opened(self.project.folder, self.spec)
+        if self.spec.source.connection is None:
+            return _opened(self.project.folder, self.spec)
+        return open_source(self.project, self.spec)
 
     @classmethod
     def open(cls, folder: Path | str, model: str) -> Workspace:
@@ -70,17 +72,17 @@ class Workspace:
         return retraining
 
 
+def open_source(project: Project, spec: ModelSpec) -> ModelSource:
+    """Open a model's rows with the project's connections."""
+    return ModelSource(project.folder, spec, project.spec.connections)
+
+
 _last = threading.local()  # the source that this thread opened last: the tasks of one flow run look at one model
 
 
 def _opened(folder: Path, spec: ModelSpec) -> ModelSource:
     """Return a source of the files as they are now; the last one again where no file has changed, for opening costs 0.1 s."""
-    found = [
-        file
-        for pattern in (spec.source.predictions, spec.source.labels, spec.source.reference)
-        if pattern
-        for file in list_files(folder, pattern)
-    ]
+    found = [file for place in spec.source.places for file in list_files(folder, str(place))]
     states = ((file, file.stat()) for file in found)
     key = (folder, spec.hash, tuple((file, state.st_mtime_ns, state.st_size, state.st_ino) for file, state in states))
     if getattr(_last, "key", None) != key:

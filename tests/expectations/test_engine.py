@@ -68,7 +68,7 @@ def made(name: str) -> Any:
 
 @pytest.fixture(scope="module")
 def rows() -> Iterator[WindowRows]:
-    with window_rows(SQL, id_column="id", time_column="t", columns=None, numeric=(), categorical=()) as opened:
+    with window_rows(lambda cursor: SQL, id_column="id", time_column="t", columns=None, numeric=(), categorical=()) as opened:
         yield opened
 
 

@@ -306,7 +306,7 @@ def test_rows_outside_the_window_are_a_fault(tmp_path: Path) -> None:
     """The window is half-open: its end is outside."""
 
     class Loose:
-        def parquet_sql(self, _window: object) -> str:
+        def duckdb_sql(self, _window: object, _cursor: object, _columns: object) -> str:
             return f"SELECT * FROM read_parquet('{tmp_path}/rows.parquet')"
 
     good_rows(10).assign(event_time=[WINDOW.start] * 9 + [WINDOW.end]).to_parquet(tmp_path / "rows.parquet")

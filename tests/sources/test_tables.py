@@ -90,7 +90,7 @@ class TestFilesOfTheLog:
         predictions().to_parquet(folder / "log" / "1.parquet")
         source = ModelSource(folder, make_spec())
         assert ids(source.predictions(FIRST)) == ["a", "b"]
-        assert duckdb.sql(source.parquet_sql(FIRST)).aggregate("count(*)").fetchall() == [(2,)]
+        assert duckdb.sql(source.duckdb_sql(FIRST, duckdb)).aggregate("count(*)").fetchall() == [(2,)]
 
     def test_a_source_keeps_to_the_files_that_were_there(self, opened: Open, write: Write) -> None:
         source = opened()
@@ -101,7 +101,7 @@ class TestFilesOfTheLog:
         source = opened()
         other = duckdb.connect()
         other.execute("SET TimeZone = 'UTC'")
-        found = other.execute(f"SELECT prediction_id FROM ({source.parquet_sql(SECOND)}) ORDER BY 1").fetchall()
+        found = other.execute(f"SELECT prediction_id FROM ({source.duckdb_sql(SECOND, other)}) ORDER BY 1").fetchall()
         assert found == [("c",), ("d",)]
 
 

@@ -295,7 +295,7 @@ def test_an_unknown_key_of_a_project_is_answered_like_one_of_a_model(tmp_path: P
     with pytest.raises(SpecError) as caught:
         load_project(path)
     assert str(caught.value) == (
-        f"{path}:2: `prefct`: unknown key; did you mean `prefect`?; the keys here are project, store, prefect, mlflow, reports"
+        f"{path}:2: `prefct`: unknown key; did you mean `prefect`?; the keys here are project, store, prefect, mlflow, reports, connections"
     )
 
 

@@ -178,11 +178,11 @@ def _population(work: Workspace, windows: tuple[Window, ...], *, include_referen
 
 @contextmanager
 def _as_table(work: Workspace, rows: pd.DataFrame) -> Iterator[ibis.Table]:
-    """Put rows of a frame beside the source's own, for as long as the block runs."""
+    """Rows of a frame as a table, for as long as the block runs; on DuckDB, for profiles are the same on every engine."""
     features = work.spec.features
     types = {name: pa.float64() if feature.type is FeatureType.NUMERIC else pa.string() for name, feature in features.items()}
     schema = pa.schema([*types.items(), (work.spec.columns.score, pa.float64())])
-    backend, name = work.source.backend, ibis.util.gen_name("held_out")
+    backend, name = ibis.duckdb.connect(), "held_out"
     table = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
     backend.con.register(name, table)  # Ibis 12's create_table asks DuckDB 2 for a DROP VIEW without a name
     try:

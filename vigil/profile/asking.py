@@ -13,7 +13,7 @@ import ibis
 import ibis.expr.operations as ops
 
 Row = dict[str, Any]
-Build = Callable[[ibis.Table, bool], ibis.Table]  # the rows and whether DuckDB counts them -> the query
+Build = Callable[[ibis.Table, str], ibis.Table]  # the rows and the engine that counts them -> the query
 Ask = Callable[[tuple[object, ...], Build], list[Row]]
 
 _VIEW = "vigil_profiled_rows"
@@ -30,7 +30,7 @@ def asker(rows: ibis.Table, identity: tuple[object, ...]) -> Ask:
     """
     backend = rows.get_backend()
     if backend.name != "duckdb" or rows.op().find(ops.InMemoryTable):
-        return lambda key, build: _answered(build(rows, backend.name == "duckdb"))
+        return lambda key, build: _answered(build(rows, backend.name))
     schema = rows.schema()
     backend.raw_sql(f'CREATE OR REPLACE TEMP VIEW "{_VIEW}" AS {backend.compile(rows)}')
 
@@ -39,9 +39,9 @@ def asker(rows: ibis.Table, identity: tuple[object, ...]) -> Ask:
         if question not in _compiled:
             if len(_compiled) >= _KEPT:
                 _compiled.clear()
-            query = build(ibis.table(schema, name=_VIEW), True)
+            query = build(ibis.table(schema, name=_VIEW), backend.name)
             if query.op().find(ops.InMemoryTable):  # a long list of categories, joined as a table that only Ibis can bring along
-                return _answered(build(rows, True))
+                return _answered(build(rows, backend.name))
             _compiled[question] = backend.compile(query)
         answer = backend.raw_sql(_compiled[question])
         names = [column[0] for column in answer.description]

@@ -6,6 +6,7 @@ float64 or a text, and a column that can be neither is refused by name.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -50,18 +51,27 @@ def as_number(column: ibis.Column) -> Any:
     kind = column.type()
     if kind.is_float64():
         return column
-    return (column.cast("int8") if kind.is_boolean() else column).cast("float64")
+    return (column.cast("int32") if kind.is_boolean() else column).cast("float64")
 
 
 def finite_only(number: Any, kind: dt.DataType) -> Any:
     """Return ``number`` with NaN and infinities as null; ``kind`` is the type of the column it came from."""
-    if not kind.is_floating():
+    if not may_be_endless(kind):
         return number
     return ibis.ifelse(number.isnan() | number.isinf(), ibis.null("float64"), number)
 
 
-def as_text(column: ibis.Column) -> Any:
-    """Return the column as text, so that 3, 3.0 and the text ``3`` are one category; NaN is null."""
+def may_be_endless(kind: dt.DataType) -> bool:
+    """Tell whether a column of this type can hold NaN or infinities: floats, and PostgreSQL's numeric."""
+    return bool(kind.is_floating() or kind.is_decimal())
+
+
+def as_text(column: ibis.Column, engine: str) -> Any:
+    """Return the column as text, so that 3, 3.0 and the text ``3`` are one category; NaN is null.
+
+    ``engine`` is the one that the column is of (:func:`engine_of`). The text is DuckDB's on every engine, for a layout made
+    on one counts rows on another.
+    """
     kind = column.type()
     if kind.is_string():
         return column
@@ -69,8 +79,25 @@ def as_text(column: ibis.Column) -> Any:
         raw: Any = column.cast("float64")
         number: Any = ibis.ifelse(raw.isnan(), ibis.null("float64"), raw)
         near: Any = ibis.ifelse(number.abs() < _WHOLE_FLOATS, number, ibis.null("float64"))
-        return ibis.ifelse(near.floor() == near, near.cast("int64").cast("string"), number.cast("string"))
+        return ibis.ifelse(near.floor() == near, near.cast("int64").cast("string"), _text_of_float(number, engine))
     return column.cast("string")
+
+
+def _text_of_float(number: Any, engine: str) -> Any:
+    """The shortest digits that read back as ``number``, with an exponent below 1e-4 and from 1e16 on: ``inf``, ``1e-05``, ``0.5``."""
+    text = number.cast("string")
+    if engine != "postgres":
+        return text
+    # PostgreSQL writes an exponent from 1e15 on, and Infinity
+    plain = text.cast("decimal").cast("string")
+    whole = ibis.ifelse(plain.contains("."), plain, plain.concat(".0"))
+    text = ibis.ifelse((number.abs() >= 1e15) & (number.abs() < 1e16), whole, text)
+    return ibis.cases((number == exactly(math.inf), "inf"), (number == exactly(-math.inf), "-inf"), else_=text)
+
+
+def engine_of(rows: ibis.Table) -> str:
+    """Return the name of the Ibis backend that ``rows`` are of."""
+    return str(rows.get_backend().name)
 
 
 def exactly(value: float) -> Any:

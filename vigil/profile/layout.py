@@ -18,7 +18,7 @@ from typing import Any
 import ibis
 
 from vigil.errors import StoreError
-from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, finite_only
+from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, engine_of, finite_only
 from vigil.spec.model import ModelSpec
 
 BINS = 20  # numeric bins of equal reference mass: KS is then low by at most 1/20
@@ -176,7 +176,7 @@ def _quantiles(rows: ibis.Table, names: tuple[str, ...]) -> dict[str, tuple[list
 
 
 def _levels(rows: ibis.Table, name: str) -> tuple[str, ...]:
-    level: Any = as_text(rows[name])
+    level: Any = as_text(rows[name], engine_of(rows))
     counted = rows.select(level=level).filter(ibis._.level.notnull()).group_by("level").aggregate(n=ibis._.count())
     first = counted.order_by(ibis.desc("n"), "level").limit(KNOWN_LEVELS + 1)
     return tuple(row["level"] for row in sorted(first.to_pyarrow().to_pylist(), key=lambda row: (-row["n"], row["level"])))

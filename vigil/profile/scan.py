@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ import ibis
 
 from vigil.measurement import WHOLE
 from vigil.profile.asking import Ask, asker
-from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, exactly, finite_only
+from vigil.profile.columns import as_number, as_text, batches, columns_to_profile, exactly, finite_only, may_be_endless
 from vigil.profile.layout import Layout, Scale
 from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, Profile
 from vigil.spec.model import ModelSpec
@@ -65,12 +65,12 @@ def _keys(version: str | None, segment: str | None, value: str | None, *, whole:
     return ((v, s) for v in versions for s in segments)
 
 
-def _keyed(rows: ibis.Table, spec: ModelSpec, layout: Layout, segment: str | None) -> Mapping[str, Any]:
+def _keyed(rows: ibis.Table, engine: str, spec: ModelSpec, layout: Layout, segment: str | None) -> Mapping[str, Any]:
     keys: dict[str, Any] = {}
     if spec.columns.version in rows.columns:
-        keys["version"] = as_text(rows[spec.columns.version])
+        keys["version"] = as_text(rows[spec.columns.version], engine)
     if segment is not None:
-        value = as_text(rows[segment])
+        value = as_text(rows[segment], engine)
         kept = value.isin(layout.categorical.get(segment, ()))
         keys["segment"] = ibis.cases((value.isnull(), ibis.null("string")), (kept, value), else_=OTHER_SEGMENT)
     return keys
@@ -82,12 +82,11 @@ def _of_columns(profile: Profile, numeric: Iterable[str], categorical: Iterable[
 
 
 def _count(ask: Ask, spec: ModelSpec, nothing: Profile, layout: Layout, segment: str | None) -> dict[Group, Profile]:
-    def numeric_query(rows: ibis.Table, on_duckdb: bool) -> ibis.Table:
-        count = _countif if on_duckdb else _sum
-        return _numeric_query(_keyed(rows, spec, layout, segment), rows, names, layout, count)
+    def numeric_query(rows: ibis.Table, engine: str) -> ibis.Table:
+        return _numeric_query(_keyed(rows, engine, spec, layout, segment), rows, engine, names, layout)
 
-    def categorical_query(rows: ibis.Table, on_duckdb: bool) -> ibis.Table:
-        return _categorical_query(_keyed(rows, spec, layout, segment), rows, names, layout)
+    def categorical_query(rows: ibis.Table, engine: str) -> ibis.Table:
+        return _categorical_query(_keyed(rows, engine, spec, layout, segment), rows, engine, names, layout)
 
     sizes: dict[Group, int] = {}
     numbers: dict[Group, dict[str, NumericSummary]] = {}
@@ -107,39 +106,41 @@ def _count(ask: Ask, spec: ModelSpec, nothing: Profile, layout: Layout, segment:
     return {group: Profile(nothing.layout, size, numbers[group], texts[group]) for group, size in sizes.items() if size > 0}
 
 
-def _numeric_query(
-    keys: Mapping[str, Any], rows: ibis.Table, names: tuple[str, ...], layout: Layout, count: Callable[[Any], Any]
-) -> ibis.Table:
+def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, names: tuple[str, ...], layout: Layout) -> ibis.Table:
     """One row per group: for each column its null, NaN and infinite rows, extremes, moments, and counts at or below each edge."""
     kinds = [rows.schema()[name] for name in names]
+    count = _countif if engine == "duckdb" else _sum
     raw = rows.select(**keys, row=ibis.literal(1), **{f"x{i}": as_number(rows[name]) for i, name in enumerate(names)})
     finite = raw.select(raw, **{f"f{i}": finite_only(raw[f"x{i}"], kind) for i, kind in enumerate(kinds)})
-    scaled = finite.select(finite, **{f"z{i}": _scaled(finite[f"f{i}"], layout.scales[name]) for i, name in enumerate(names)})
+    scaled = finite.select(finite, **{f"z{i}": _scaled(finite[f"f{i}"], layout.scales[name], engine) for i, name in enumerate(names)})
     wanted: dict[str, Any] = {"rows": scaled.count()}
     for i, (name, kind) in enumerate(zip(names, kinds, strict=True)):
         x: Any = scaled[f"x{i}"]
         f: Any = scaled[f"f{i}"]
         z: Any = scaled[f"z{i}"]
         wanted |= {f"present{i}": x.count(), f"low{i}": f.min(), f"high{i}": f.max()}
-        wanted |= {f"total{i}": _exact_sum(z), f"squares{i}": _exact_sum((z * z * (1.0 / FIXED_POINT) + 0.5).floor())}
-        if kind.is_floating():
+        wanted |= {f"total{i}": _exact_sum(z, engine), f"squares{i}": _exact_sum((z * z * (1.0 / FIXED_POINT) + 0.5).floor(), engine)}
+        if may_be_endless(kind):
             wanted |= {f"nan{i}": count(x.isnan()), f"plus{i}": count(x == exactly(math.inf)), f"minus{i}": count(x == exactly(-math.inf))}
         wanted |= {f"edge{i}_{j}": count(x <= exactly(edge)) for j, edge in enumerate(layout.numeric[name])}
     return scaled.group_by(list(keys)).aggregate(**wanted) if keys else scaled.aggregate(**wanted)
 
 
-def _scaled(finite: Any, scale: Scale) -> Any:
+def _scaled(finite: Any, scale: Scale, engine: str) -> Any:
     """``(x - center) / unit`` in whole steps of ``1 / FIXED_POINT``. Powers of two, so every engine gets the same bits."""
     far = FIXED_POINT * scale.unit
     low, high = max(scale.center - far, -sys.float_info.max), min(scale.center + far, sys.float_info.max)
     steps = FIXED_POINT / scale.unit
-    near = ibis.ifelse(finite < exactly(low), exactly(low), ibis.ifelse(finite > exactly(high), exactly(high), finite))
+    near: Any = ibis.ifelse(finite < exactly(low), exactly(low), ibis.ifelse(finite > exactly(high), exactly(high), finite))
+    if steps < 1.0 and engine == "postgres":  # where others round a product to zero, PostgreSQL raises underflow
+        near = ibis.ifelse(near.abs() <= exactly(math.ldexp(1.0, -1074 - math.frexp(steps)[1])), exactly(0.0), near)
     return (near * exactly(steps) - exactly(scale.center * steps) + 0.5).floor().cast("float64")
 
 
-def _exact_sum(whole: Any) -> Any:
+def _exact_sum(whole: Any, engine: str) -> Any:
     """Sum whole numbers without rounding: as integers, so the order of adding cannot matter, in 38 digits."""
-    return whole.cast("int64").sum().cast("decimal(38, 0)")
+    wide = "decimal(20, 0)" if engine == "pyspark" else "int64"  # Spark alone sums 64-bit integers in 64 bits
+    return whole.cast(wide).sum().cast("decimal(38, 0)")
 
 
 def _sum(condition: Any) -> Any:
@@ -172,13 +173,14 @@ def _numeric_summary(row: Mapping[str, Any], i: int, nothing: NumericSummary) ->
     )
 
 
-def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, names: tuple[str, ...], layout: Layout) -> ibis.Table:
+def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, names: tuple[str, ...], layout: Layout) -> ibis.Table:
     """One row per group, column and kept category: the engine counts every category, then folds what is not counted one by one."""
     parts = []
     for index, name in enumerate(names):
-        every = rows.select(**keys, level=as_text(rows[name])).group_by([*keys, "level"]).aggregate(n=ibis._.count())
+        every = rows.select(**keys, level=as_text(rows[name], engine)).group_by([*keys, "level"]).aggregate(n=ibis._.count())
         counted = every.level.isin(layout.categorical[name])
-        kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (_in_tail(every, name, layout), _OTHER), else_=_UNSEEN)
+        rare = _in_tail(every, engine, name, layout)
+        kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (rare, _OTHER), else_=_UNSEEN)
         kept = every.select(
             *keys,
             column=ibis.literal(index, "int64"),
@@ -190,11 +192,11 @@ def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, names: tuple[s
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def _in_tail(every: ibis.Table, name: str, layout: Layout) -> Any:
+def _in_tail(every: ibis.Table, engine: str, name: str, layout: Layout) -> Any:
     tail = layout.tails[name]
     if tail is None:
         return ibis.literal(True)
-    if len(tail) <= _LITERAL_LEVELS:
+    if len(tail) <= _LITERAL_LEVELS or engine == "postgres":  # a table there would have to be written
         return every.level.isin(tail)
     return every.level.isin(ibis.memtable({"level": tail}).level)
 

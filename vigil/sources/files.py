@@ -6,43 +6,16 @@ Differs from :mod:`vigil.sources.tables`, which knows what a model's files mean;
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
-from enum import Enum
 from pathlib import Path
 
 import duckdb
 import ibis
-import ibis.expr.datatypes as dt
 from ibis.backends.duckdb import Backend
 
 from vigil.errors import SourceError
-
-
-class Kind(Enum):
-    """What a column has to hold; the value is how a message says it."""
-
-    ANY = "any type"
-    NUMBER = "numbers"
-    NUMBER_OR_BOOLEAN = "numbers or booleans"
-    TEXT_OR_INTEGER = "text or integers"
-    TIME = "timestamps or dates"
-
-    def holds(self, dtype: dt.DataType) -> bool:
-        match self:
-            case Kind.NUMBER:
-                return bool(dtype.is_numeric() and not dtype.is_boolean())
-            case Kind.NUMBER_OR_BOOLEAN:
-                return bool(dtype.is_numeric() or dtype.is_boolean())
-            case Kind.TEXT_OR_INTEGER:
-                return bool(dtype.is_string() or dtype.is_integer())
-            case Kind.TIME:
-                return bool(dtype.is_timestamp() or dtype.is_date())
-        return True
-
-
-Wanted = Mapping[str, tuple[str, Kind]]  # role in the specification -> (column's name, kind)
+from vigil.sources.columns import Wanted, quote_text, require_columns
 
 
 def list_files(folder: Path, pattern: str) -> tuple[Path, ...]:
@@ -75,23 +48,6 @@ def parquet_relation(files: Sequence[Path]) -> str:
     return f"read_parquet([{names}], union_by_name=true, hive_partitioning=false)"
 
 
-def require_columns(table: ibis.Table, wanted: Wanted, source: str) -> None:
-    """Check that ``table`` has the columns ``wanted``, each of its kind.
-
-    Raises:
-        SourceError: one is missing or holds another type.
-    """
-    for role, (name, kind) in wanted.items():
-        if name not in table.columns:
-            raise SourceError(missing_column(role, name, table.columns), source=source, column=name)
-        if not kind.holds(table.schema()[name]):
-            raise SourceError(
-                f"expected {kind.value}, found {table.schema()[name]}; write it with that type, or name another column in `{role}`",
-                source=source,
-                column=name,
-            )
-
-
 def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *, everywhere: bool) -> None:
     """Check each file by itself: united by name, a column that one file lacks reads as null, and mixed types read as text.
 
@@ -118,14 +74,6 @@ def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *,
             require_columns(tables[example], {role: (name, kind)}, example)
 
 
-def missing_column(role: str, name: str, present: Sequence[str]) -> str:
-    """Say that a column is missing, what was probably meant, and where to name another."""
-    close = get_close_matches(name, present, n=1)
-    meant = f"did you mean `{close[0]}`? " if close else ""
-    shown = ", ".join(sorted(present)[:30]) + (", ..." if len(present) > 30 else "")
-    return f"is missing; {meant}name the right column in `{role}` of the model's specification. The columns are: {shown}"
-
-
 @contextmanager
 def reading(source: str) -> Iterator[None]:
     """Turn an engine error of the reads inside into a SourceError of ``source`` (a page inside a file may be damaged)."""
@@ -135,16 +83,6 @@ def reading(source: str) -> Iterator[None]:
         raise SourceError(
             f"cannot be read as Parquet ({_first_line(error)}); write it again from where it came, or move it away", source=source
         ) from error
-
-
-def quote_name(name: str) -> str:
-    """Quote a column or view name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def quote_text(text: str) -> str:
-    """Quote a text literal for SQL."""
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _verbatim(file: Path) -> str:

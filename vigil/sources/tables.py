@@ -1,59 +1,56 @@
-"""One model's rows as Ibis tables: DuckDB over Parquet, each table a question that the engine has not answered yet.
+"""One model's rows as Ibis tables, on the engine where they lie; each table is a question not answered yet.
 
-Differs from :mod:`vigil.sources.files` (files with columns, whatever they mean) and :mod:`vigil.sources.labels` (which
+Differs from :mod:`vigil.sources.engine` (tables with columns, whatever they mean) and :mod:`vigil.sources.labels` (which
 label counts). Nothing here holds a window's rows in memory; callers aggregate, or execute what they know to be small.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import ibis
-from ibis.backends.duckdb import Backend
 
 from vigil.errors import SourceError
+from vigil.sources.columns import Kind, require_columns
 from vigil.sources.digest import rows_digest
-from vigil.sources.files import (
-    Kind,
-    list_files,
-    open_parquet,
-    parquet_relation,
-    quote_name,
-    reading,
-    require_columns,
-    require_in_files,
-)
+from vigil.sources.engine import open_engine
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
 from vigil.sources.observations import Observations
 from vigil.spec.model import FeatureType, ModelSpec
+from vigil.spec.project import Connection
 from vigil.window import Window, spans_of
 
 
 class ModelSource:
     """The prediction log, labels and reference rows of one model.
 
-    It sees the files that its globs name when each kind is first opened (the prediction log: at construction) and keeps to
-    them; make a new one to see new files. It owns an in-memory DuckDB connection, ``backend``, whose time zone is UTC:
-    event times without a zone are taken as UTC, and come out as UTC.
+    It sees the rows that were there when each kind is first opened (the prediction log: at construction) and keeps to
+    them; make a new one to see new rows. Event times without a zone are taken as UTC, and come out as UTC.
 
     A log without any file is an error only to what reads the log: a first version can be made from the reference rows
     before there is any prediction.
 
+    Args:
+        connections: those of vigil.yaml, of which ``source.connection`` names one.
+
     Raises:
-        SourceError: a column in ``columns`` of the specification is missing or of another type, or a file is unreadable.
+        SourceError: a column in ``columns`` of the specification is missing or of another type, or the rows are unreadable.
             Features are not checked here: a missing feature is a finding about the data (see expectations).
     """
 
-    def __init__(self, folder: Path, spec: ModelSpec) -> None:
+    def __init__(self, folder: Path, spec: ModelSpec, connections: Mapping[str, Connection] | None = None) -> None:
         self.folder, self.spec = Path(folder), spec
-        self.backend: Backend = ibis.duckdb.connect()
-        self.backend.raw_sql("SET TimeZone = 'UTC'")
-        self._files = list_files(self.folder, spec.source.predictions)
-        self._opened = self._open() if self._files else None
+        self.engine = open_engine(self.folder, spec, connections or {})
+        self._opened = self._open()
+
+    @property
+    def backend(self) -> Any:
+        """The Ibis backend that the tables are of."""
+        return self.engine.backend
 
     def columns(self) -> tuple[str, ...]:
         """The names in the prediction log, of all its files."""
@@ -76,26 +73,25 @@ class ModelSource:
         Raises:
             SourceError: none specified, no file, or a feature or the label is missing or of another type.
         """
-        pattern, columns = self.spec.source.reference, self.spec.columns
-        if pattern is None:
+        place, columns = self.spec.source.reference, self.spec.columns
+        if place is None:
             raise SourceError(
-                "no reference rows are specified; set `source.reference` to the Parquet file of the training rows",
+                "no reference rows are specified; set `source.reference` to the Parquet file or table of the training rows",
                 source=f"model {self.spec.model}",
             )
-        files = list_files(self.folder, pattern)
-        if not files:
+        found = self.engine.find(place)
+        if found is None:
             raise SourceError(
                 f"no file of the reference rows is there (looked in {self.folder}); write the training rows as Parquet, "
                 "or correct `source.reference`",
-                source=pattern,
+                source=str(place),
             )
-        table = open_parquet(self.backend, files, pattern)
         wanted = {
             f"features.{name}": (name, Kind.NUMBER_OR_BOOLEAN if feature.type is FeatureType.NUMERIC else Kind.ANY)
             for name, feature in self.spec.features.items()
         }
-        require_columns(table, wanted | {"columns.label": (columns.label, Kind.NUMBER_OR_BOOLEAN)}, pattern)
-        return table
+        require_columns(found.table, wanted | {"columns.label": (columns.label, Kind.NUMBER_OR_BOOLEAN)}, str(place))
+        return found.table
 
     def labels(self, as_of: datetime) -> ibis.Table:
         """One row per prediction id: the latest label observed at or before ``as_of`` (see :mod:`vigil.sources.labels`).
@@ -125,7 +121,7 @@ class ModelSource:
 
     def data_digest(self, window: Window) -> str:
         """SHA-256 over the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""
-        with reading(self.spec.source.predictions):
+        with self.engine.reading(str(self.spec.source.predictions)):
             return rows_digest(self.backend, self.predictions(window))
 
     def labels_digest(self, window: Window, as_of: datetime) -> str:
@@ -133,18 +129,16 @@ class ModelSource:
 
         When a label was observed is not in it: the same label observed again changes nothing.
         """
-        with reading(self.spec.source.labels):
+        with self.engine.reading(str(self.spec.source.labels)):
             rows = self.labelled((window,), as_of).select(self.spec.columns.id, LABEL, PROBABILITY)
             return rows_digest(self.backend, rows)
 
-    def parquet_sql(self, window: Window) -> str:
-        """A DuckDB SELECT of the window's rows that any DuckDB connection can run; it names the files by absolute path.
+    def duckdb_sql(self, window: Window, cursor: Any, columns: Collection[str] | None = None) -> str:
+        """A SELECT of the window's rows for another DuckDB connection, of which ``cursor`` is one (see Engine.offer).
 
-        Its connection has to be at ``SET TimeZone = 'UTC'``, as this one's, where event times have no zone.
+        The connection has to be at ``SET TimeZone = 'UTC'``.
         """
-        view = quote_name(self._log.get_name())
-        rows = self.backend.compile(self.predictions(window))
-        return f"WITH {view} AS (SELECT * FROM {parquet_relation(self._files)}) SELECT * FROM ({rows})"  # noqa: S608 - all is quoted
+        return self.engine.offer(self.predictions(window), cursor, columns)
 
     def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
         columns, rows = self.spec.columns, self._log
@@ -164,31 +158,34 @@ class ModelSource:
             raise SourceError(
                 f"no file of the prediction log is there (looked in {self.folder}); write predictions as Parquet, "
                 "or correct `source.predictions` of the model's specification",
-                source=self.spec.source.predictions,
+                source=str(self.spec.source.predictions),
             )
         return self._opened
 
     @cached_property
     def _observations(self) -> Observations:
-        return Observations(self.backend, self.folder, self.spec, self._log)
+        return Observations(self.engine, self.spec, self._log)
 
-    def _open(self) -> ibis.Table:
-        columns, source = self.spec.columns, self.spec.source.predictions
-        log = open_parquet(self.backend, self._files, source)
+    def _open(self) -> ibis.Table | None:
+        columns, source = self.spec.columns, str(self.spec.source.predictions)
+        found = self.engine.find(self.spec.source.predictions)
+        if found is None:
+            return None
+        log = found.table
         wanted = {
             "columns.id": (columns.id, Kind.TEXT_OR_INTEGER),
             "columns.time": (columns.time, Kind.TIME),
             "columns.version": (columns.version, Kind.TEXT_OR_INTEGER),
             "columns.score": (columns.score, Kind.NUMBER),
         }
-        require_in_files(self.backend, self._files, wanted, everywhere=True)
+        found.require(wanted, everywhere=True)
         for role, name, kind in (
             ("columns.latency_ms", columns.latency_ms, Kind.NUMBER),
             ("columns.error", columns.error, Kind.ANY),
         ):
             if name is not None:  # logged since some day, perhaps: earlier files may lack it
                 require_columns(log, {f"{role} (null where it is not logged)": (name, Kind.ANY)}, source)
-                require_in_files(self.backend, self._files, {role: (name, kind)}, everywhere=False)
+                found.require({role: (name, kind)}, everywhere=False)
         for name in (LABEL, PROBABILITY):
             if name in {columns.id, columns.time, columns.version, columns.score, *self.spec.features}:
                 raise SourceError(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from vigil.spec.keys import part_at, sections_with
+from vigil.spec.keys import part_at, sections_with, text_may_stand_at
 from vigil.spec.yaml import describe
 
 _EXPECTED = {
@@ -37,6 +37,8 @@ _PATTERNS = {  # a pattern of the specification -> what it means
     r"^[a-z0-9][a-z0-9_-]{0,62}$": "a name of lower-case letters, digits, `-` and `_`, at most 63 long",
     r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$": "module:function, such as `training:train`",
     r"^\S+(\s+\S+){4}$": "five fields of cron, such as `0 6 * * *`",
+    r"^[^.]+(\.[^.]+){0,2}$": "table, schema.table or catalog.schema.table",
+    r"^postgres(ql)?://": "a URL such as `postgresql://reader:${PASSWORD}@host/database`",
     r"^expect_[a-z_]+$": "an expectation's name, such as `expect_column_values_to_be_between`",
 }
 
@@ -98,6 +100,8 @@ def _hint(kind: str, given: Any, *, quoted: bool) -> str:
 
 def _meaning(spec: type[BaseModel], where: Sequence[str | int]) -> str:
     part = part_at(spec, where)
+    if text_may_stand_at(spec, where):
+        return ""
     required = [name for name, info in part.model_fields.items() if info.is_required()] if part is not None else []
     return f" with {', '.join(required)}" if required else ""
 

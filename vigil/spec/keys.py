@@ -27,6 +27,15 @@ def part_at(spec: type[BaseModel], path: Sequence[str | int]) -> type[BaseModel]
     return part_in(kind)
 
 
+def text_may_stand_at(spec: type[BaseModel], path: Sequence[str | int]) -> bool:
+    """Tell whether text is an alternative to the model that is parsed at ``path``, as a file's pattern is to a table."""
+    parent = part_at(spec, path[:-1])
+    if parent is None or path[-1] not in parent.model_fields:
+        return False
+    kinds = get_args(parent.model_fields[str(path[-1])].annotation)
+    return any(kind is str or get_args(kind)[:1] == (str,) for kind in kinds)
+
+
 def sections_with(spec: type[BaseModel], key: str, prefix: str = "") -> Iterator[str]:
     """Yield the sections below ``spec`` in which ``key`` may stand, as dotted paths."""
     for name, info in spec.model_fields.items():

@@ -85,7 +85,7 @@ def _text(path: Path) -> str:
 def _errors(error: ValidationError, root: Node, spec: type[BaseModel], file: str) -> list[SpecError]:
     found = []
     for item in error.errors(include_url=False):
-        where = tuple(step for step in item["loc"] if step != "[key]")
+        where = tuple(step for step in item["loc"] if step not in ("[key]", "[files]", "[table]"))  # pydantic's marks, no keys
         node, line = root.find(where)
         message = complaint(spec, where, item, quoted=node.quoted)
         if item["type"] == "value_error" and not where:

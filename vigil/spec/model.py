@@ -11,9 +11,22 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    SerializerFunctionWrapHandler,
+    Tag,
+    model_serializer,
+    model_validator,
+)
 
 from vigil.window import Window, as_utc, parse_moment, windows_between
+
+TABLE_NAME = r"^[^.]+(\.[^.]+){0,2}$"
 
 
 class SpecModel(BaseModel):
@@ -72,12 +85,49 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
-class Source(SpecModel):
-    """Where the model's rows lie: Parquet files or globs, relative to the project's folder."""
+class Table(SpecModel):
+    """A table of the database that ``source.connection`` names."""
 
-    predictions: str
-    labels: str
-    reference: str | None = None  # labelled rows of the same columns, which the first version was trained on
+    table: Annotated[str, Field(pattern=TABLE_NAME)]  # table, schema.table or, on Spark, catalog.schema.table; none of them quoted
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(self.table.split("."))
+
+    def __str__(self) -> str:
+        return f"table {self.table}"
+
+
+def _kind_of_place(value: Any) -> str:
+    return "[table]" if isinstance(value, dict | Table) else "[files]"
+
+
+Place = Annotated[Annotated[str, Tag("[files]")] | Annotated[Table, Tag("[table]")], Discriminator(_kind_of_place)]
+
+
+class Source(SpecModel):
+    """Where the model's rows lie: Parquet files or globs, relative to the project's folder; or, with a connection, tables."""
+
+    connection: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] | None = None  # of vigil.yaml; None: Parquet on this machine
+    predictions: Place
+    labels: Place
+    reference: Place | None = None  # labelled rows of the same columns, which the first version was trained on
+
+    @property
+    def places(self) -> tuple[str | Table, ...]:
+        """Every place that is named: predictions, labels, reference."""
+        return tuple(place for place in (self.predictions, self.labels, self.reference) if place is not None)
+
+    @model_validator(mode="after")
+    def _tables_have_a_connection(self) -> Source:
+        if self.connection is None and any(isinstance(place, Table) for place in self.places):
+            raise ValueError("a table lies in a database; give its connection: NAME, one of connections: in vigil.yaml")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_default_connection(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # a specification that names no connection keeps the hash, hence the evaluations, that it had before there were any
+        return {key: value for key, value in serialize(self).items() if key != "connection" or value is not None}
 
 
 class Columns(SpecModel):

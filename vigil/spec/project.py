@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from vigil.spec.model import SpecModel
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
 
 class StoreSpec(SpecModel):
@@ -33,6 +35,19 @@ class MlflowSpec(SpecModel):
     timeout_seconds: Annotated[int, Field(ge=1)] = 20
 
 
+class Connection(SpecModel):
+    """A database that models' rows lie in: exactly one of its keys. ``${NAME}`` stands for the environment's variable NAME."""
+
+    postgresql: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None  # postgresql://user:${PASSWORD}@host/database; only read
+    spark: str | None = None  # a Spark master: local[2], spark://host:7077, or `session` for the one that runs already
+
+    @model_validator(mode="after")
+    def _is_one_engine(self) -> Connection:
+        if (self.postgresql is None) == (self.spark is None):
+            raise ValueError("expected exactly one of postgresql: URL and spark: MASTER")
+        return self
+
+
 class ProjectSpec(SpecModel):
     """One installation of vigil: where its state lies. Models stand in ``models/*.yaml`` beside it."""
 
@@ -41,3 +56,4 @@ class ProjectSpec(SpecModel):
     prefect: PrefectSpec = PrefectSpec()
     mlflow: MlflowSpec = MlflowSpec()
     reports: str = "state/reports"
+    connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection

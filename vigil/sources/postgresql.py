@@ -1,0 +1,90 @@
+"""Tables of a PostgreSQL database, read where they lie; only counts and the rows that a report shows leave it."""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import ibis
+from ibis.common.exceptions import TableNotFound
+
+from vigil.errors import SourceError
+from vigil.sources.columns import Wanted, require_columns
+from vigil.spec.model import Place, Table
+
+if TYPE_CHECKING:
+    from ibis.backends.postgres import Backend
+
+CONNECT_SECONDS = 10  # convention: a host that drops packets is reported, not waited for
+
+
+class PostgresqlEngine:
+    """One read-only transaction on a snapshot: rows written after it was opened are not seen; make a new one to see them.
+
+    A snapshot that is kept for long keeps the server from cleaning up behind it, so an engine is for one operation.
+    """
+
+    def __init__(self, name: str, url: str) -> None:
+        self.name = name
+        try:
+            import psycopg
+        except ImportError as error:
+            raise SourceError("needs psycopg: pip install 'vigil[postgres]'", source=f"connection {name}") from error
+        self._error = psycopg.Error
+        with self.reading(f"connection {name}"):
+            connection = psycopg.connect(url, connect_timeout=CONNECT_SECONDS, application_name="vigil")
+            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+            connection.read_only = True
+            # DateStyle: texts of dates are compared with DuckDB's; extra_float_digits: texts of floats read back exactly
+            connection.execute("SELECT set_config('DateStyle', 'ISO, YMD', false), set_config('extra_float_digits', '1', false)")
+            self.backend: Backend = ibis.postgres.from_connection(connection)
+            weakref.finalize(self.backend, connection.close)  # tables outlive the engine, not the backend
+
+    def find(self, place: Place) -> DatabaseRows:
+        return DatabaseRows(self, place, parts_at_most=2)
+
+    def require_place(self, place: Place) -> None:
+        """A table that is not there is an error of :meth:`find` already."""
+
+    @contextmanager
+    def reading(self, source: str) -> Iterator[None]:
+        try:
+            yield
+        except self._error as error:
+            told = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            raise SourceError(
+                f"PostgreSQL cannot read it ({told}); check connections.{self.name} of vigil.yaml and the table", source=source
+            ) from error
+
+    def offer(self, rows: ibis.Table, cursor: Any, columns: Collection[str] | None) -> str:
+        wanted = rows if columns is None else rows.select(*(name for name in rows.columns if name in columns))
+        cursor.register("vigil_offered", wanted.to_pyarrow_batches())
+        return "SELECT * FROM vigil_offered"
+
+
+class DatabaseRows:
+    """A table of a database. Its columns are the same for all rows, so there is nothing narrower to name than itself."""
+
+    def __init__(self, engine: Any, place: Place, *, parts_at_most: int) -> None:
+        self._name = str(place)
+        if not isinstance(place, Table) or len(place.parts) > parts_at_most:
+            raise SourceError(
+                f"expected a table of connection {engine.name}; write {{table: schema.table}}, or leave out `source.connection`",
+                source=str(place),
+            )
+        *path, name = place.parts
+        try:
+            with engine.reading(self._name):
+                self.table: ibis.Table = engine.backend.table(name, database=tuple(path) if len(path) > 1 else path[0] if path else None)
+        except TableNotFound as error:
+            raise SourceError(
+                f"is not in connection {engine.name}, or may not be read; correct `source`, or grant SELECT", source=self._name
+            ) from error
+
+    def require(self, wanted: Wanted, *, everywhere: bool) -> None:
+        require_columns(self.table, wanted, self._name)
+
+    def part_with(self, column: str, value: Any) -> str:
+        return self._name
