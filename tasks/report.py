@@ -24,7 +24,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.report_rows import drift_rows, labelled_sample
 from vigil.evaluation.look import Look
 from vigil.evaluation.measure import version_of
-from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.measurement import TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import DriftMethod, FeatureType, Metric, ModelSpec, Reports, Task
 from vigil.store.records import Version
@@ -110,7 +110,7 @@ def _drift(
         feature = spec.features[real]
         metrics[real] = ValueDrift(column=name, method=METHODS[spec.drift.method_of(feature)], threshold=spec.drift.threshold_of(feature))
     run, values = _run(metrics, definition, rows.current, rows.reference, left_out)
-    ours = {(m.metric, m.subject): m.value for m in measurements if m.layer is Layer.DRIFT}
+    ours = {(m.metric, m.subject): m.value for m in measurements if m.layer is Layer.DRIFT and m.reference == TRAINING}
     agreement = []
     for real, value in values.items():
         feature = spec.features[real]

@@ -17,7 +17,7 @@ from vigil.drift import statistics
 from vigil.drift.evidence import chi_square_p, ks_p
 from vigil.drift.multiplicity import benjamini_hochberg
 from vigil.drift.verdict import feature_verdict, window_verdict
-from vigil.measurement import Layer, Measurement, Verdict
+from vigil.measurement import TRAINING, Layer, Measurement, Verdict
 from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile
 from vigil.spec.model import DriftMethod, ModelSpec
 
@@ -47,7 +47,7 @@ def measure_drift(
     *,
     importance: Mapping[str, float],
     version: str,
-    reference_name: str = "training",
+    reference_name: str = TRAINING,
 ) -> tuple[Measurement, ...]:
     """Measure the drift of ``current`` against ``reference``, both profiled with one layout.
 

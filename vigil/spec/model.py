@@ -169,6 +169,14 @@ class Quality(SpecModel):
     expectations: tuple[Expectation, ...] = ()
 
 
+class References(SpecModel):
+    """What a window is compared with beside the training data. Training decides; these are shown, as sums of stored profiles."""
+
+    previous: bool = True  # the window before
+    rolling_windows: Annotated[int, Field(ge=2)] | None = None  # the last so many windows together; null: not compared
+    same_season: Annotated[int, Field(ge=1)] | None = None  # the same weekday of so many weeks (windows of a day), else of so many years
+
+
 class Drift(SpecModel):
     """Drift: how features are compared with the reference and when the window counts as drifted.
 
@@ -186,6 +194,7 @@ class Drift(SpecModel):
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01
     share: Annotated[float, Field(gt=0, le=1)] = 0.3  # importance-weighted share of drifted features that makes a window drift; convention
     minimum_rows: Annotated[int, Field(ge=1)] = 200  # below it PSI's own noise nears the threshold (Yurdakul 2018: (B-1)(1/n+1/m))
+    references: References = References()
 
     def method_of(self, feature: Feature) -> DriftMethod:
         if feature.method is not None:
