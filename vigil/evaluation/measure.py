@@ -52,7 +52,7 @@ def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> 
         return ()
     reference = Profile.from_json(version.profile)
     against_training = measure_drift(current, reference, spec, importance=version.importance, version=look.version)
-    return against_training + drift_from_earlier(store, spec, look, version, current)
+    return against_training + drift_from_earlier(store, spec, look, version, current, reference)
 
 
 def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:

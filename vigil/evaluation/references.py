@@ -51,7 +51,9 @@ def reference_windows(spec: ModelSpec, window: Window) -> dict[str, tuple[Window
     return found
 
 
-def drift_from_earlier(store: Store, spec: ModelSpec, look: Look, version: Version, current: Profile) -> tuple[Measurement, ...]:
+def drift_from_earlier(
+    store: Store, spec: ModelSpec, look: Look, version: Version, current: Profile, training: Profile
+) -> tuple[Measurement, ...]:
     """Compare the look's profile with each reference of the specification that is made of earlier windows.
 
     Every measurement of :func:`vigil.drift.measure.measure_drift` comes with the reference's name and without a threshold: its
@@ -63,7 +65,9 @@ def drift_from_earlier(store: Store, spec: ModelSpec, look: Look, version: Versi
     for name, windows in reference_windows(spec, look.window).items():
         reference = stored_sum(store, look, windows, layout)
         other = Profile.empty(layout) if isinstance(reference, Missing) else reference
-        found = measure_drift(current, other, spec, importance=version.importance, version=look.version, reference_name=name)
+        found = measure_drift(
+            current, other, spec, importance=version.importance, version=look.version, reference_name=name, choose_by=training
+        )
         summed = {"windows": [window.key for window in windows]}
         measured += [_shown(m, reference, summed if m.subject == WHOLE else {}) for m in found]
     return tuple(measured)

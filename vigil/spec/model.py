@@ -44,6 +44,7 @@ class DriftMethod(StrEnum):
     KS = "ks"
     WASSERSTEIN = "wasserstein"
     CHI_SQUARE = "chi_square"
+    AUTO = "auto"  # chosen by type, cardinality and rows of the reference: vigil.drift.choice
 
 
 class Metric(StrEnum):
@@ -201,10 +202,9 @@ class Drift(SpecModel):
             return feature.method
         return self.numeric if feature.type is FeatureType.NUMERIC else self.categorical
 
-    def threshold_of(self, feature: Feature) -> float:
-        if feature.threshold is not None:
-            return feature.threshold
-        return float(getattr(self, self.method_of(feature).value))
+    def threshold_of(self, feature: Feature, method: DriftMethod) -> float:
+        """The feature's own threshold, or the section's for the method (of ``auto``: the one that was chosen)."""
+        return feature.threshold if feature.threshold is not None else float(getattr(self, method.value))
 
     @model_validator(mode="after")
     def _methods_fit_types(self) -> Drift:
@@ -334,6 +334,9 @@ class ModelSpec(SpecModel):
             if segment not in self.features or self.features[segment].type is not FeatureType.CATEGORICAL:
                 names = ", ".join(n for n, f in self.features.items() if f.type is FeatureType.CATEGORICAL) or "none"
                 raise ValueError(f"segments: {segment!r} is not a categorical feature; those are: {names}")
+        for name, feature in self.features.items():
+            if feature.threshold is not None and self.drift.method_of(feature) is DriftMethod.AUTO:
+                raise ValueError(f"features.{name}: a threshold is for one method, and `auto` may choose any; name the method")
         reserved = {v for v in self.columns.model_dump().values() if v is not None} & set(self.features)
         if reserved:
             raise ValueError(f"features: {', '.join(sorted(reserved))} is already the name of a log column (see columns)")
