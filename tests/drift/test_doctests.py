@@ -18,6 +18,7 @@ import pytest
         "drift.quantities",
         "drift.choice",
         "drift.shown",
+        "drift.false_alarms",
         "profile.layout",
     ],
 )
