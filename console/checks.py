@@ -51,6 +51,7 @@ def check_model(project: Project, spec: ModelSpec, now: datetime) -> Iterator[Ch
         yield _looked(spec, "features", of(_features))
         yield _looked(spec, "windows", of(_windows))
         yield _looked(spec, "labels", of(lambda opened, spec: _labels(opened, spec, now)))
+    yield _looked(spec, "false alarms", lambda: _false_alarms(spec))
     yield _looked(spec, "reference", of(_reference))
     yield _looked(spec, "trainer", lambda: _trainer(project, spec))
 
@@ -120,6 +121,17 @@ def _labels(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
     if not joined:
         return FAILED, f"{plural(known, 'label')}, but none has the `{spec.columns.id}` of a prediction"
     return OK, f"{plural(joined, 'prediction')} of {predicted:,} labelled ({percent(joined / predicted)})"
+
+
+def _false_alarms(spec: ModelSpec) -> Finding:
+    from vigil.drift.false_alarms import expected_false_alarms
+
+    found = expected_false_alarms(spec)
+    rate, features = spec.drift.false_discovery_rate, len(spec.features)
+    return OK, (
+        f"where nothing drifts, at most {found.features:.2g} false feature alarms a year, in {found.windows:.2g} windows "
+        f"({found.windows_per_year:.0f} windows of {plural(features, 'feature')}, drift.false_discovery_rate {rate:g} a window)"
+    )
 
 
 def _reference(source: ModelSource, spec: ModelSpec) -> Finding:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vigil.measurement import WHOLE, Layer, Measurement
+from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement
 
 if TYPE_CHECKING:
     from vigil.decision.types import Decision
@@ -82,8 +82,9 @@ def status_row(store: Store, spec: ModelSpec) -> dict[str, Any]:
 
 
 def find(measured: Sequence[Measurement], layer: Layer, metric: str) -> Measurement | None:
-    """Return the whole window's measurement of ``metric``; None where it was not measured."""
-    return next((m for m in measured if m.layer is layer and m.metric == metric and m.subject == WHOLE), None)
+    """Return the whole window's measurement of ``metric`` that counts (of drift: against training); None where it was not measured."""
+    of_the_window = (m for m in measured if m.layer is layer and m.metric == metric and m.subject == WHOLE)
+    return next((m for m in of_the_window if m.reference in (TRAINING, NOTHING)), None)
 
 
 def _figure(name: str, measurement: Measurement | None) -> Mapping[str, Any]:

@@ -22,9 +22,11 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.report_rows import drift_rows, labelled_sample
+from vigil.drift.choice import method_for, threshold_for
 from vigil.evaluation.look import Look
 from vigil.evaluation.measure import version_of
-from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.measurement import TRAINING, WHOLE, Layer, Measurement, Verdict
+from vigil.profile.profile import Profile
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import DriftMethod, FeatureType, Metric, ModelSpec, Reports, Task
 from vigil.store.records import Version
@@ -112,16 +114,18 @@ def _drift(
     numeric = [name for name, real in rows.names.items() if spec.features[real].type is FeatureType.NUMERIC]
     definition = DataDefinition(numerical_columns=numeric, categorical_columns=[name for name in rows.names if name not in numeric])
     metrics, left_out = {}, dict(rows.left_out)
+    profile = Profile.from_json(version.profile)
+    methods = {real: method_for(real, spec, profile) for real in rows.names.values()}
     for name, real in rows.names.items():
-        feature = spec.features[real]
-        metrics[real] = ValueDrift(column=name, method=METHODS[spec.drift.method_of(feature)], threshold=spec.drift.threshold_of(feature))
+        method = methods[real]
+        metrics[real] = ValueDrift(column=name, method=METHODS[method], threshold=threshold_for(real, spec, method))
     run, values = _run(metrics, definition, rows.current, rows.reference, left_out)
-    ours = {(m.metric, m.subject): m.value for m in measurements if m.layer is Layer.DRIFT}
+    ours = {(m.metric, m.subject): m.value for m in measurements if m.layer is Layer.DRIFT and m.reference == TRAINING}
     agreement = []
     for real, value in values.items():
-        feature = spec.features[real]
-        method, threshold = spec.drift.method_of(feature).value, spec.drift.threshold_of(feature)
-        agreement.append({"feature": real, "method": method} | _compared(ours.get((method, real)), value, threshold))
+        method = methods[real]
+        compared = _compared(ours.get((method.value, real)), value, threshold_for(real, spec, method))
+        agreement.append({"feature": real, "method": method.value} | compared)
     counts = {"current": len(rows.current), "reference": len(rows.reference)}
     return run, {"rows": counts, "left_out": left_out, "names": dict(rows.names), "agreement": agreement}
 

@@ -8,6 +8,8 @@ from enum import StrEnum
 from typing import Any
 
 WHOLE = "*"  # the subject of a measurement that is about the whole window, not one feature or segment
+TRAINING = "training"  # the reference that decides: what the version was trained on
+NOTHING = "none"  # the reference of what is compared with nothing
 
 
 class Layer(StrEnum):
@@ -39,7 +41,8 @@ class Measurement:
         metric: the statistic or measure, in the field's term (``psi``, ``roc_auc``, ``latency_p95_ms``).
         subject: a feature name, ``column=value`` for a segment, or ``*`` for the whole window.
         version: the model's registry version, ``*`` where rows of all versions count.
-        reference: what it was compared with (``training``, ``previous``), ``none`` where with nothing.
+        reference: what it was compared with (``training``, which decides; ``previous``, ``rolling``, ``same_season``), ``none`` where
+            with nothing.
         value: None exactly when it could not be computed (verdict ``not_enough_data``); never NaN.
         low, high: the interval's ends at the spec's confidence, where the metric has one.
         n: rows that the value rests on.
@@ -54,7 +57,7 @@ class Measurement:
     n: int
     subject: str = WHOLE
     version: str = WHOLE
-    reference: str = "none"
+    reference: str = NOTHING
     low: float | None = None
     high: float | None = None
     threshold: float | None = None

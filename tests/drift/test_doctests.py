@@ -8,7 +8,20 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("module", ["drift.statistics", "drift.evidence", "drift.multiplicity", "drift.verdict", "profile.layout"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "drift.statistics",
+        "drift.evidence",
+        "drift.multiplicity",
+        "drift.verdict",
+        "drift.quantities",
+        "drift.choice",
+        "drift.shown",
+        "drift.false_alarms",
+        "profile.layout",
+    ],
+)
 def test_docstrings_compute_what_they_show(module: str) -> None:
     """Every example of every statistic."""
     failed, tried = doctest.testmod(importlib.import_module(f"vigil.{module}"))

@@ -205,6 +205,10 @@ def test_an_empty_window_measures_nothing_and_says_so() -> None:
         ("psi", "c"),
         ("null_share", "x"),
         ("mean_shift", "x"),
+        ("p5_shift", "x"),
+        ("p50_shift", "x"),
+        ("p95_shift", "x"),
+        ("variance_ratio", "x"),
         ("null_share", "c"),
         ("unseen_share", "c"),
     }

@@ -10,7 +10,7 @@ from typing import Any
 
 from vigil.decision.types import Action, Evidence, PastWindow
 from vigil.errors import StoreError
-from vigil.measurement import WHOLE, Layer, Measurement
+from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Evaluation
@@ -90,7 +90,7 @@ def _evidence(
 def _past(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement]) -> PastWindow:
     drift = performance = None
     for found in measurements:
-        if found.layer is Layer.DRIFT and found.metric == DRIFT_SHARE and found.subject == WHOLE:
+        if (found.layer, found.metric, found.subject, found.reference) == (Layer.DRIFT, DRIFT_SHARE, WHOLE, TRAINING):
             drift = found
         elif found.layer is Layer.PERFORMANCE and found.metric == spec.performance.metric.value and found.subject == WHOLE:
             performance = found

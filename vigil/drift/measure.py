@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 
 from vigil.drift import statistics
+from vigil.drift.choice import method_for, threshold_for
 from vigil.drift.evidence import chi_square_p, ks_p
 from vigil.drift.multiplicity import benjamini_hochberg
+from vigil.drift.shown import shown_beside
 from vigil.drift.verdict import feature_verdict, window_verdict
-from vigil.measurement import Layer, Measurement, Verdict
-from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile
+from vigil.measurement import TRAINING, Layer, Measurement, Verdict
+from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile, Summary
 from vigil.spec.model import DriftMethod, ModelSpec
 
 DRIFT_SHARE = "drift_share"  # the metric of the window as a whole
 _SHOWN_BINS = 3  # the bins or categories that moved most, in a measurement's detail
-
-Summary = NumericSummary | CategoricalSummary
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,8 @@ def measure_drift(
     *,
     importance: Mapping[str, float],
     version: str,
-    reference_name: str = "training",
+    reference_name: str = TRAINING,
+    choose_by: Profile | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure the drift of ``current`` against ``reference``, both profiled with one layout.
 
@@ -59,12 +60,12 @@ def measure_drift(
       over the window's features (Benjamini-Hochberg), is below ``spec.drift.false_discovery_rate``.
     - of the prediction (subject: the score column), where both profiles have it, the numeric method's statistic. It is one
       test apart from the features, so its p-value is not adjusted.
-    - shown only (no threshold): ``null_share`` and, for categories, ``unseen_share``; for numbers, the signed ``mean_shift``
-      in reference standard deviations.
+    - shown only (no threshold): what :func:`vigil.drift.shown.shown_beside` finds to say about each column.
 
     Args:
         importance: feature -> how much its drift matters, in any unit; a feature that is absent weighs nothing, a name
             that is no feature is ignored.
+        choose_by: the profile that the method ``auto`` looks at; default ``reference``.
 
     Raises:
         ValueError: the profiles were made with different layouts.
@@ -74,22 +75,22 @@ def measure_drift(
             f"drift needs two profiles of one layout, got {current.layout[:12]} and {reference.layout[:12]}; "
             "profile the window with the reference's layout"
         )
-    compared = {name: _compare(name, current, reference, spec) for name in spec.features}
+    methods = {name: method_for(name, spec, choose_by or reference) for name in (*spec.features, spec.columns.score)}
+    compared = {name: _compare(name, current, reference, methods[name], spec) for name in spec.features}
     adjusted = benjamini_hochberg({name: found.p_value for name, found in compared.items() if found.p_value is not None})
     features = {name: _measured(name, found, adjusted.get(name), spec) for name, found in compared.items()}
     found = [_window(features, current.rows, spec, importance), *features.values()]
     score = spec.columns.score
     if score in current.numeric and score in reference.numeric:
-        prediction = _compare(score, current, reference, spec)
+        prediction = _compare(score, current, reference, methods[score], spec)
         found.append(_measured(score, prediction, prediction.p_value, spec))
-    for name in spec.features:
-        found += _shown(name, current, reference)
+    found += shown_beside(current, reference, spec)
     return tuple(_of(measurement, version, reference_name) for measurement in found)
 
 
-def _compare(name: str, current: Profile, reference: Profile, spec: ModelSpec) -> Comparison:
-    method, threshold = _method_of(name, spec)
-    now, then = _summary(current, name), _summary(reference, name)
+def _compare(name: str, current: Profile, reference: Profile, method: DriftMethod, spec: ModelSpec) -> Comparison:
+    threshold = threshold_for(name, spec, method)
+    now, then = current.column(name), reference.column(name)
     n, reference_n = (0 if side is None else side.n for side in (now, then))
     enough = min(n, reference_n) >= spec.drift.minimum_rows
     if now is None or then is None or not enough or min(n, reference_n) == 0:
@@ -149,43 +150,6 @@ def _window(features: Mapping[str, Measurement], rows: int, spec: ModelSpec, imp
     value = min(math.fsum(drifted.values()), 1.0) if judged else None
     verdict = Verdict.NOT_ENOUGH_DATA if value is None else window_verdict(value, spec.drift.share)
     return Measurement(Layer.DRIFT, DRIFT_SHARE, value, verdict, rows, threshold=spec.drift.share, detail=detail)
-
-
-def _shown(name: str, current: Profile, reference: Profile) -> list[Measurement]:
-    now, then = _summary(current, name), _summary(reference, name)
-    if now is None or then is None:
-        return []
-    shown = [_share("null_share", name, now.missing, now.n + now.missing, then.missing, then.n + then.missing)]
-    if isinstance(now, CategoricalSummary) and isinstance(then, CategoricalSummary):
-        shown.append(_share("unseen_share", name, now.unseen, now.n, then.unseen, then.n))
-    if isinstance(now, NumericSummary) and isinstance(then, NumericSummary):
-        shown.append(_mean_shift(name, now, then))
-    return shown
-
-
-def _share(metric: str, name: str, part: int, n: int, reference_part: int, reference_n: int) -> Measurement:
-    detail = {"reference": reference_part / reference_n if reference_n else None}
-    if n == 0:
-        return Measurement(Layer.DRIFT, metric, None, Verdict.NOT_ENOUGH_DATA, 0, subject=name, detail=detail)
-    return Measurement(Layer.DRIFT, metric, part / n, Verdict.OK, n, subject=name, detail=detail)
-
-
-def _mean_shift(name: str, now: NumericSummary, then: NumericSummary) -> Measurement:
-    detail = {"mean": now.mean, "reference_mean": then.mean, "reference_std": then.std}
-    if now.mean is None or then.mean is None or not then.std:  # a reference without spread has no unit
-        return Measurement(Layer.DRIFT, "mean_shift", None, Verdict.NOT_ENOUGH_DATA, now.n, subject=name, detail=detail)
-    return Measurement(Layer.DRIFT, "mean_shift", (now.mean - then.mean) / then.std, Verdict.OK, now.n, subject=name, detail=detail)
-
-
-def _method_of(name: str, spec: ModelSpec) -> tuple[DriftMethod, float]:
-    feature = spec.features.get(name)
-    if feature is None:  # the prediction
-        return spec.drift.numeric, float(getattr(spec.drift, spec.drift.numeric.value))
-    return spec.drift.method_of(feature), spec.drift.threshold_of(feature)
-
-
-def _summary(profile: Profile, name: str) -> Summary | None:
-    return profile.numeric.get(name) or profile.categorical.get(name)
 
 
 def _counts(summary: Summary) -> tuple[int, ...]:

@@ -121,6 +121,9 @@ class CategoricalSummary:
         )
 
 
+Summary = NumericSummary | CategoricalSummary
+
+
 @dataclass(frozen=True)
 class Profile:
     """The columns of some rows, counted by one layout, of which ``layout`` is the digest.
@@ -132,6 +135,10 @@ class Profile:
     rows: int
     numeric: Mapping[str, NumericSummary]
     categorical: Mapping[str, CategoricalSummary]
+
+    def column(self, name: str) -> Summary | None:
+        """Return the column's summary; None where the rows did not have it."""
+        return self.numeric.get(name) or self.categorical.get(name)
 
     @classmethod
     def empty(cls, layout: Layout) -> Profile:

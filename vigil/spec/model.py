@@ -57,6 +57,7 @@ class DriftMethod(StrEnum):
     KS = "ks"
     WASSERSTEIN = "wasserstein"
     CHI_SQUARE = "chi_square"
+    AUTO = "auto"  # chosen by type, cardinality and rows of the reference: vigil.drift.choice
 
 
 class Metric(StrEnum):
@@ -219,6 +220,14 @@ class Quality(SpecModel):
     expectations: tuple[Expectation, ...] = ()
 
 
+class References(SpecModel):
+    """What a window is compared with beside the training data. Training decides; these are shown, as sums of stored profiles."""
+
+    previous: bool = True  # the window before
+    rolling_windows: Annotated[int, Field(ge=2)] | None = None  # the last so many windows together; null: not compared
+    same_season: Annotated[int, Field(ge=1)] | None = None  # the same weekday of so many weeks (windows of a day), else of so many years
+
+
 class Drift(SpecModel):
     """Drift: how features are compared with the reference and when the window counts as drifted.
 
@@ -236,16 +245,16 @@ class Drift(SpecModel):
     false_discovery_rate: Annotated[float, Field(gt=0, lt=1)] = 0.01
     share: Annotated[float, Field(gt=0, le=1)] = 0.3  # importance-weighted share of drifted features that makes a window drift; convention
     minimum_rows: Annotated[int, Field(ge=1)] = 200  # below it PSI's own noise nears the threshold (Yurdakul 2018: (B-1)(1/n+1/m))
+    references: References = References()
 
     def method_of(self, feature: Feature) -> DriftMethod:
         if feature.method is not None:
             return feature.method
         return self.numeric if feature.type is FeatureType.NUMERIC else self.categorical
 
-    def threshold_of(self, feature: Feature) -> float:
-        if feature.threshold is not None:
-            return feature.threshold
-        return float(getattr(self, self.method_of(feature).value))
+    def threshold_of(self, feature: Feature, method: DriftMethod) -> float:
+        """The feature's own threshold, or the section's for the method (of ``auto``: the one that was chosen)."""
+        return feature.threshold if feature.threshold is not None else float(getattr(self, method.value))
 
     @model_validator(mode="after")
     def _methods_fit_types(self) -> Drift:
@@ -375,6 +384,9 @@ class ModelSpec(SpecModel):
             if segment not in self.features or self.features[segment].type is not FeatureType.CATEGORICAL:
                 names = ", ".join(n for n, f in self.features.items() if f.type is FeatureType.CATEGORICAL) or "none"
                 raise ValueError(f"segments: {segment!r} is not a categorical feature; those are: {names}")
+        for name, feature in self.features.items():
+            if feature.threshold is not None and self.drift.method_of(feature) is DriftMethod.AUTO:
+                raise ValueError(f"features.{name}: a threshold is for one method, and `auto` may choose any; name the method")
         reserved = {v for v in self.columns.model_dump().values() if v is not None} & set(self.features)
         if reserved:
             raise ValueError(f"features: {', '.join(sorted(reserved))} is already the name of a log column (see columns)")
