@@ -21,7 +21,10 @@ from vigil.window import Window
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts."""
+    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts.
+
+    ``rows`` and ``labels`` are the window's, whichever version scored them.
+    """
 
     evaluation_id: str
     model: str
@@ -32,6 +35,7 @@ class Look:
     data_digest: str
     labels_digest: str
     rows: int
+    labels: int
 
 
 def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, as_of: datetime) -> Look:
@@ -47,8 +51,8 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
         raise NotAllowed(f"window {window.key} of {spec.model} has not ended as of {as_of.isoformat()}; look at it after its end")
     counts = rows_by_version(source, spec, window)
     version = serving_version(store, spec, counts)
-    data_digest, labels_digest = source.data_digest(window), source.labels_digest(window, as_of)
-    identity = json.dumps([spec.model, window.key, version.version, spec.hash, data_digest, labels_digest])
+    data, labels = source.data_digest(window), source.labels_digest(window, as_of)
+    identity = json.dumps([spec.model, window.key, version.version, spec.hash, data.sha256, labels.sha256])
     return Look(
         evaluation_id="e-" + hashlib.sha256(identity.encode()).hexdigest()[:16],
         model=spec.model,
@@ -56,9 +60,10 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
         as_of=as_of,
         version=version.version,
         spec_hash=spec.hash,
-        data_digest=data_digest,
-        labels_digest=labels_digest,
-        rows=sum(counts.values()),
+        data_digest=data.sha256,
+        labels_digest=labels.sha256,
+        rows=data.rows,
+        labels=labels.rows,
     )
 
 
@@ -88,7 +93,7 @@ def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Ve
     return known
 
 
-def evaluation_of(look: Look, *, labels: int, quality_passed: bool) -> Evaluation:
+def evaluation_of(look: Look, *, quality_passed: bool) -> Evaluation:
     """Return the record that the store keeps of a look."""
     return Evaluation(
         evaluation_id=look.evaluation_id,
@@ -100,7 +105,7 @@ def evaluation_of(look: Look, *, labels: int, quality_passed: bool) -> Evaluatio
         data_digest=look.data_digest,
         labels_digest=look.labels_digest,
         rows=look.rows,
-        labels=labels,
+        labels=look.labels,
         quality_passed=quality_passed,
         code_version=__version__,
     )
