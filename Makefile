@@ -6,9 +6,11 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
+WORKERS = 4
 LOCK_ARGS =
+ARGS =
 
-.PHONY: help demo test lint lock clean distclean
+.PHONY: help demo test lint lock benchmark clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -18,7 +20,10 @@ demo: $(STAMP) ## play a year of real flights through the whole loop, in .demo/
 	$(BIN)/vigil --project .demo demo
 
 test: $(STAMP) ## run all tests (PYTEST_ARGS='tests/store -x' for some of them)
-	$(BIN)/python -m pytest -n 2 --dist loadscope $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+
+benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS='--rows 1000000 --json')
+	$(BIN)/python -m benchmarks.profile $(ARGS)
 
 lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -20,6 +21,8 @@ os.environ.update(
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_LOGGING_LEVEL="ERROR",
 )
+_LONGEST_FIRST = ("loop", "docs", "deployments", "console", "tasks", "store", "examples")
+
 for name in ("PREFECT_API_URL", "VIGIL_PROJECT", "MLFLOW_TRACKING_URI", "COLUMNS"):
     os.environ.pop(name, None)
 
@@ -28,3 +31,14 @@ for name in ("PREFECT_API_URL", "VIGIL_PROJECT", "MLFLOW_TRACKING_URI", "COLUMNS
 def _prefect_home() -> Iterator[None]:
     yield
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run whole flows first, so that no worker is left alone with them at the end."""
+    here = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        folder = item.path.relative_to(here).parts[0]
+        return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+
+    items.sort(key=place)
