@@ -16,12 +16,13 @@ import ibis
 import numpy as np
 import pandas as pd
 
+from vigil.evaluation.population import training_population
 from vigil.profile.columns import as_number, as_text, engine_of, finite_only
 from vigil.profile.layout import Layout
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.store.records import Version
-from vigil.window import Window, parse_moment
+from vigil.window import Window
 
 OTHER, UNSEEN = "(other)", "(unseen)"
 _HARMFUL = re.compile(r"[^\w .,:;=/%()+\-]")
@@ -42,7 +43,7 @@ def drift_rows(source: ModelSource, window: Window, spec: ModelSpec, version: Ve
     """Sample the window's rows that ``version`` scored, and the rows that it was trained on."""
     layout = Layout.from_json(version.layout)
     current, wrong = _prepared([_of_version(source.predictions(window), spec, version)], spec, layout)
-    reference, wrong_there = _prepared(_population(source, spec, version), spec, layout)
+    reference, wrong_there = _prepared(training_population(source, version), spec, layout)
     left_out = {name: f"{why} in the reference" for name, why in wrong_there.items()} | wrong
     for side, frame in (("the reference", reference), ("the window", current)):
         left_out |= {name: f"no value in {side}" for name in frame.columns if name not in left_out and frame[name].notna().sum() == 0}
@@ -97,13 +98,6 @@ def harmless(text: str) -> str:
 
 def _of_version(rows: ibis.Table, spec: ModelSpec, version: Version) -> ibis.Table:
     return rows.filter(rows[spec.columns.version].cast("string") == version.version)
-
-
-def _population(source: ModelSource, spec: ModelSpec, version: Version) -> list[ibis.Table]:
-    """The rows that a version's reference profile was made from: its training windows, and the reference where that was pooled."""
-    windows = [Window(*(parse_moment(end) for end in key.split("/"))) for key in version.training.get("trained_on", ())]
-    pooled = [source.reference_rows()] if version.training.get("include_reference", True) else []
-    return ([source.predictions_in(windows)] if windows else []) + pooled
 
 
 def _prepared(tables: Sequence[ibis.Table], spec: ModelSpec, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]]:

@@ -19,6 +19,7 @@ import pytest
         "drift.choice",
         "drift.shown",
         "drift.false_alarms",
+        "drift.multivariate",
         "profile.layout",
     ],
 )

@@ -9,12 +9,13 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from sqlalchemy import event
 
 from tests.profile.build import layout_with, make_spec, profile_of
 from vigil.decision.evidence import gather
 from vigil.evaluation.look import Look, evaluation_of, look_at
 from vigil.evaluation.measure import drift_of, profiles_of
-from vigil.evaluation.references import reference_windows
+from vigil.evaluation.references import reference_windows, stored_sum
 from vigil.measurement import Measurement, Verdict
 from vigil.profile.profile import Profile
 from vigil.project import Project
@@ -138,6 +139,21 @@ def test_a_rolling_span_is_the_sum_of_its_windows(tmp_path: Path) -> None:
     _, found = looked_at(work, 3)
     assert (found["rolling", "psi", "x"].value, found["rolling", "psi", "x"].detail["reference_n"]) == (0.0, 300)
     assert (found["previous", "psi", "x"].value or 0) > 0.2
+
+
+@pytest.mark.parametrize("weeks", [2, 6])
+def test_a_longer_span_asks_the_store_no_more_often(tmp_path: Path, weeks: int) -> None:
+    """Once for the looks and once for the profiles, however many windows are summed."""
+    work = opened(tmp_path, [50] * (weeks + 1), rolling_windows=weeks)
+    for week in range(weeks):
+        looked_at(work, week)
+    look, _ = looked_at(work, weeks)
+    asked: list[str] = []
+    event.listen(work.store.engine, "before_cursor_execute", lambda *call: asked.append(call[2]))
+    total = stored_sum(work.store, look, reference_windows(work.spec, look.window)["rolling"], LAYOUT)
+    assert isinstance(total, Profile)
+    assert total.rows == 100 * weeks
+    assert len([statement for statement in asked if "SELECT" in statement]) == 2
 
 
 def test_the_same_season_is_compared(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+from functools import reduce
+from operator import add
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 from tests.profile.build import counted, layout_with, make_spec, profile_of, table
 from vigil.errors import StoreError
 from vigil.profile.layout import Scale
-from vigil.profile.profile import CategoricalSummary, Profile
+from vigil.profile.profile import CategoricalSummary, Profile, profile_sum
 from vigil.profile.scan import profile_rows
 
 EDGES = (-1.5, 0.0, 0.1 + 0.2, 1e6)
@@ -43,6 +45,31 @@ def test_a_profile_reads_back_what_it_wrote(a: Profile) -> None:
     """The same object and the same text."""
     assert Profile.from_json(a.to_json()) == a
     assert Profile.from_json(a.to_json()).to_json() == a.to_json()
+
+
+@given(st.lists(profiles, min_size=1, max_size=4))
+def test_the_sum_of_what_was_written_is_the_sum(some: list[Profile]) -> None:
+    """Whether the texts are added or the profiles read from them, to the byte."""
+    assert profile_sum(part.to_json() for part in some).to_json() == reduce(add, some).to_json()
+
+
+def test_a_sum_of_what_was_written_leaves_out_columns_that_one_side_lacks() -> None:
+    """As adding does: the first has x, the second x and c."""
+    one, both = profile_of(LAYOUT, {"x": [1, 0, 0, 0, 2]}), profile_of(LAYOUT, {"x": [0, 3, 0, 0, 0]}, {"c": [1, 1, 0, 1]})
+    for some in ([one, both], [both, one]):
+        assert profile_sum(part.to_json() for part in some) == some[0] + some[1]
+    assert (one + both).column("c") is None
+
+
+def test_a_sum_of_what_was_written_refuses_what_adding_refuses() -> None:
+    """Two layouts, another format; and nothing at all, of which no layout is known."""
+    mine, other = Profile.empty(LAYOUT), Profile.empty(layout_with({"x": [0.0]}))
+    with pytest.raises(ValueError, match="profiles of different layouts cannot be added"):
+        profile_sum([mine.to_json(), other.to_json()])
+    with pytest.raises(StoreError, match="expected a profile of format 1, got 0"):
+        profile_sum([mine.to_json(), mine.to_json().replace('"format":1', '"format":0')])
+    with pytest.raises(ValueError, match="at least one profile"):
+        profile_sum([])
 
 
 @settings(max_examples=15, deadline=None)

@@ -24,6 +24,7 @@ from vigil.decision.types import Action
 from vigil.errors import Conflict, StoreError
 from vigil.store.records import EDGES, Champion, Promotion, PromotionKind, Retraining, RetrainingState
 from vigil.store.sql import SqlStore, open_store
+from vigil.window import Window
 
 
 class TestSpecifications:
@@ -212,6 +213,37 @@ class TestProfiles:
         self.save(store, BODIES)
         assert store.profiles(MODEL, WEEK.shifted(1), "data-1", "layout-1") == {}
         assert store.profiles("other", WEEK, "data-1", "layout-1") == {}
+
+    def test_one_version_and_segment_over_many_windows_by_window(self, store: SqlStore) -> None:
+        """Of each window the set that was made from its digest; no other version, segment, layout or model."""
+        for week, data, layout in (
+            (2, "c", "layout-1"),
+            (0, "a", "layout-1"),
+            (1, "b", "layout-1"),
+            (1, "b", "layout-2"),
+            (1, "late", "layout-1"),
+        ):
+            bodies = {("1", "*"): data + layout, ("2", "*"): "-", ("1", "origin=EWR"): "-"}
+            store.save_profiles(MODEL, WEEK.shifted(week), data, layout, bodies)
+        store.save_profiles("other", WEEK, "a", "layout-1", {("1", "*"): "-"})
+        wanted = {WEEK.shifted(1): "b", WEEK: "a", WEEK.shifted(2): "newer", WEEK.shifted(3): "d"}
+        found = store.profiles_over(MODEL, wanted, "layout-1", version="1", segment="*")
+        assert list(found.items()) == [(WEEK, "alayout-1"), (WEEK.shifted(1), "blayout-1")]
+
+    def test_windows_that_start_together_are_told_apart_over_many_windows(self, store: SqlStore) -> None:
+        longer = Window(WEEK.start, WEEK.shifted(1).end)
+        for window in (WEEK, longer):
+            store.save_profiles(MODEL, window, "same", "layout-1", {("1", "*"): window.key})
+        assert store.profiles_over(MODEL, {longer: "same"}, "layout-1", version="1", segment="*") == {longer: longer.key}
+
+    def test_more_windows_than_fit_one_query_are_all_found(self, store: SqlStore) -> None:
+        """1,001 asked for, the first and the last are there; and none asked for is none found."""
+        windows = [WEEK.shifted(week) for week in range(1001)]
+        for window in (windows[0], windows[-1]):
+            store.save_profiles(MODEL, window, "same", "layout-1", {("1", "*"): window.key})
+        found = store.profiles_over(MODEL, dict.fromkeys(windows, "same"), "layout-1", version="1", segment="*")
+        assert list(found) == [windows[0], windows[-1]]
+        assert store.profiles_over(MODEL, {}, "layout-1", version="1", segment="*") == {}
 
 
 class TestEvaluations:

@@ -10,6 +10,7 @@ import pandas as pd
 from vigil.drift.measure import measure_drift
 from vigil.errors import StoreError
 from vigil.evaluation.look import Look
+from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
 from vigil.health.measure import measure_health
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
@@ -44,7 +45,7 @@ def profiles_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) 
 
 def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
     """Measure the drift of the rows that the looked-at version scored: against its training reference, which decides, and the
-    references of earlier windows that the specification asks for, which are shown."""
+    references of earlier windows and the domain classifier that the specification asks for, which are shown."""
     version = version_of(store, look)
     profiles = profiles_of(source, store, spec, look)
     current = profiles.get((look.version, WHOLE))
@@ -52,7 +53,8 @@ def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> 
         return ()
     reference = Profile.from_json(version.profile)
     against_training = measure_drift(current, reference, spec, importance=version.importance, version=look.version)
-    return against_training + drift_from_earlier(store, spec, look, version, current, reference)
+    from_earlier = drift_from_earlier(store, spec, look, version, current, reference)
+    return against_training + from_earlier + multivariate_drift(source, spec, look, version)
 
 
 def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:

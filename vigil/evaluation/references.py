@@ -7,14 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import add
 
 from vigil.drift.measure import measure_drift
 from vigil.evaluation.look import Look
 from vigil.measurement import WHOLE, Measurement, Verdict
 from vigil.profile.layout import Layout
-from vigil.profile.profile import Profile
+from vigil.profile.profile import Profile, profile_sum
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Version
@@ -80,16 +78,14 @@ def stored_sum(store: Store, look: Look, windows: tuple[Window, ...], layout: La
     """
     start, end = min(window.start for window in windows), max(window.end for window in windows)
     looks = {seen.window: seen for seen in store.evaluations(look.model, start=start, end=end, as_of=look.as_of)}
-    parts: list[Profile] = []
+    digests = {window: looks[window].data_digest for window in windows if window in looks}
+    bodies = store.profiles_over(look.model, digests, layout.digest, version=look.version, segment=WHOLE)
     for window in windows:
         if window not in looks:
             return Missing(f"window {window.key} was not looked at by then")
-        stored = store.profiles(look.model, window, looks[window].data_digest, layout.digest)
-        body = stored.get((look.version, WHOLE))
-        if body is None:
-            return Missing(_absent(window, stored, look))
-        parts.append(Profile.from_json(body))
-    return reduce(add, parts)
+        if window not in bodies:
+            return Missing(_absent(window, store.profiles(look.model, window, digests[window], layout.digest), look))
+    return profile_sum(bodies[window] for window in windows)
 
 
 def _absent(window: Window, stored: Mapping[tuple[str, str], str], look: Look) -> str:

@@ -9,15 +9,18 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+from pydantic_core import from_json as parse_json  # exact as json's, three times as fast
 
 from vigil.errors import StoreError
 from vigil.profile.layout import Layout, Scale
 
 FIXED_POINT = 2**20  # moments are summed in steps of unit / FIXED_POINT; a value further than FIXED_POINT units away counts as that far
 _FORMAT = 1
+_ADDED = frozenset({"nulls", "nans", "plus_infs", "minus_infs", "total", "squares", "other", "unseen"})
 
 
 @dataclass(frozen=True)
@@ -157,10 +160,7 @@ class Profile:
             ValueError: the layouts differ, so the counts cannot be added.
         """
         if self.layout != other.layout:
-            raise ValueError(
-                f"profiles of different layouts cannot be added ({self.layout[:12]} and {other.layout[:12]}); "
-                "profile both with the same layout"
-            )
+            raise _different_layouts(self.layout, other.layout)
         return Profile(
             layout=self.layout,
             rows=self.rows + other.rows,
@@ -190,23 +190,72 @@ class Profile:
         Raises:
             StoreError: another version of vigil wrote it.
         """
-        body = json.loads(text)
-        if body.get("format") != _FORMAT:
-            raise StoreError(f"expected a profile of format {_FORMAT}, got {body.get('format')!r}; profile the rows again")
-        return cls(
-            layout=body["layout"],
-            rows=body["rows"],
-            numeric={name: _numeric_from(entry) for name, entry in body["numeric"].items()},
-            categorical={
-                name: CategoricalSummary(**entry | {"levels": tuple(entry["levels"]), "counts": tuple(entry["counts"])})
-                for name, entry in body["categorical"].items()
-            },
-        )
+        return _profile_from(_read(text))
+
+
+def profile_sum(texts: Iterable[str]) -> Profile:
+    """Return the sum of profiles written by :meth:`Profile.to_json`; at least one.
+
+    Equal to adding what :meth:`Profile.from_json` reads, at a fraction of its time: numbers are added as they are read, and only
+    the sum becomes a profile. A column that one of them lacks is left out.
+
+    Raises:
+        StoreError: another version of vigil wrote one of them.
+        ValueError: the layouts differ, so the counts cannot be added; or there is nothing to add.
+    """
+    bodies = [_read(text) for text in texts]
+    if not bodies:
+        raise ValueError("a sum needs at least one profile; without any there is Profile.empty(layout)")
+    layouts = sorted({body["layout"] for body in bodies})
+    if len(layouts) > 1:
+        raise _different_layouts(*layouts[:2])
+    first = bodies[0]
+    columns = {
+        kind: {
+            name: _entry_sum([body[kind][name] for body in bodies]) for name in first[kind] if all(name in body[kind] for body in bodies)
+        }
+        for kind in ("numeric", "categorical")
+    }
+    return _profile_from({**first, **columns, "rows": sum(body["rows"] for body in bodies)})
+
+
+def _entry_sum(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    total = dict(entries[0])
+    total["counts"] = list(map(sum, zip(*(entry["counts"] for entry in entries), strict=True)))
+    for name in _ADDED & total.keys():
+        total[name] = sum(entry[name] for entry in entries)
+    for name, choose in (("minimum", min), ("maximum", max)):
+        if name in total:
+            total[name] = choose((entry[name] for entry in entries if entry[name] is not None), default=None)
+    return total
+
+
+def _read(text: str) -> dict[str, Any]:
+    body: dict[str, Any] = parse_json(text)
+    if body.get("format") != _FORMAT:
+        raise StoreError(f"expected a profile of format {_FORMAT}, got {body.get('format')!r}; profile the rows again")
+    return body
+
+
+def _profile_from(body: Mapping[str, Any]) -> Profile:
+    return Profile(
+        layout=body["layout"],
+        rows=body["rows"],
+        numeric={name: _numeric_from(entry) for name, entry in body["numeric"].items()},
+        categorical={
+            name: CategoricalSummary(**entry | {"levels": tuple(entry["levels"]), "counts": tuple(entry["counts"])})
+            for name, entry in body["categorical"].items()
+        },
+    )
 
 
 def _numeric_from(entry: Mapping[str, Any]) -> NumericSummary:
     read = {"edges": tuple(entry["edges"]), "counts": tuple(entry["counts"]), "scale": Scale(*entry["scale"])}
     return NumericSummary(**{**entry, **read})
+
+
+def _different_layouts(one: str, other: str) -> ValueError:
+    return ValueError(f"profiles of different layouts cannot be added ({one[:12]} and {other[:12]}); profile both with the same layout")
 
 
 _T = TypeVar("_T")

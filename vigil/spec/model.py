@@ -246,6 +246,7 @@ class Drift(SpecModel):
     share: Annotated[float, Field(gt=0, le=1)] = 0.3  # importance-weighted share of drifted features that makes a window drift; convention
     minimum_rows: Annotated[int, Field(ge=1)] = 200  # below it PSI's own noise nears the threshold (Yurdakul 2018: (B-1)(1/n+1/m))
     references: References = References()
+    multivariate_rows: Annotated[int, Field(ge=200, le=50_000)] | None = None  # a side, at most, for the domain classifier; null: not run
 
     def method_of(self, feature: Feature) -> DriftMethod:
         if feature.method is not None:

@@ -92,6 +92,15 @@ class Store(Protocol):
 
     def profiles(self, model: str, window: Window, data_digest: str, layout_digest: str) -> Mapping[tuple[str, str], str]: ...
 
+    def profiles_over(
+        self, model: str, data_digests: Mapping[Window, str], layout_digest: str, *, version: str, segment: str
+    ) -> Mapping[Window, str]:
+        """The profile of one version and segment in each of many windows, by window: the one made from the digest given for it.
+
+        A window without one is not in it. All are of one moment of the database, in one query a thousand windows.
+        """
+        ...
+
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
         """Keep an evaluation and all its measurements, together or not at all."""

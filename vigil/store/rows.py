@@ -37,7 +37,7 @@ def evaluation_row(evaluation: Evaluation) -> Row:
     return {
         "evaluation_id": _text(evaluation.evaluation_id, "evaluation_id"),
         "model": _text(evaluation.model, "model"),
-        **_window_columns(evaluation.window),
+        **window_columns(evaluation.window),
         "version": _text(evaluation.version, "version"),
         "as_of": utc(evaluation.as_of, "as_of"),
         "spec_hash": _text(evaluation.spec_hash, "spec_hash"),
@@ -54,7 +54,7 @@ def evaluation_of(row: Row) -> Evaluation:
     return Evaluation(
         evaluation_id=row["evaluation_id"],
         model=row["model"],
-        window=_window_of(row),
+        window=window_of(row),
         version=row["version"],
         as_of=row["as_of"],
         spec_hash=row["spec_hash"],
@@ -109,7 +109,7 @@ def decision_row(decision: Decision, evidence: Mapping[str, Any]) -> Row:
         "decision_id": _text(decision.decision_id, "decision_id"),
         "evaluation_id": _text(decision.evaluation_id, "evaluation_id"),
         "model": _text(decision.model, "model"),
-        **_window_columns(decision.window),
+        **window_columns(decision.window),
         "version": _text(decision.version, "version"),
         "as_of": utc(decision.as_of, "as_of"),
         "action": decision.action.value,
@@ -125,7 +125,7 @@ def decision_of(row: Row) -> Decision:
     return Decision(
         decision_id=row["decision_id"],
         model=row["model"],
-        window=_window_of(row),
+        window=window_of(row),
         evaluation_id=row["evaluation_id"],
         version=row["version"],
         as_of=row["as_of"],
@@ -239,7 +239,7 @@ def retraining_of(row: Row) -> Retraining:
 def profile_set_row(model: str, window: Window, data_digest: str, layout_digest: str) -> Row:
     return {
         "model": _text(model, "model"),
-        **_window_columns(window),
+        **window_columns(window),
         "data_digest": _text(data_digest, "data_digest"),
         "layout_digest": _text(layout_digest, "layout_digest"),
     }
@@ -264,11 +264,11 @@ def utc(moment: datetime, name: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _window_columns(window: Window) -> Row:
+def window_columns(window: Window) -> Row:
     return {"window_start": utc(window.start, "window.start"), "window_end": utc(window.end, "window.end")}
 
 
-def _window_of(row: Row) -> Window:
+def window_of(row: Row) -> Window:
     return Window(row["window_start"], row["window_end"])
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Select, Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, select
 
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
@@ -132,6 +132,23 @@ class SqlStore:
         query = _matching(select(tables.profile).join(tables.profile_set), tables.profile_set, made_from)
         return dict(sorted(((row["version"], row["segment"]), row["body"]) for row in self._all(query)))
 
+    def profiles_over(
+        self, model: str, data_digests: Mapping[Window, str], layout_digest: str, *, version: str, segment: str
+    ) -> Mapping[Window, str]:
+        made_from, one = tables.profile_set.c, tables.profile.c
+        query = (
+            select(made_from.window_start, made_from.window_end, made_from.data_digest, one.body)
+            .join(tables.profile, one.profile_set == made_from.seq)
+            .where(made_from.model == model, made_from.layout_digest == layout_digest, one.version == version, one.segment == segment)
+        )
+        starts = [row["window_start"] for row in map(rows.window_columns, data_digests)]
+        found = {
+            rows.window_of(row): row["body"]
+            for row in self._all_in(query, made_from.window_start, starts)
+            if data_digests.get(rows.window_of(row)) == row["data_digest"]
+        }
+        return dict(sorted(found.items()))
+
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
         row = rows.evaluation_row(evaluation)
@@ -235,15 +252,16 @@ class SqlStore:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def _all_of(self, table: Table, evaluation_ids: Sequence[str]) -> list[Row]:
-        """The rows of many evaluations, from one moment of the database however many queries it takes."""
-        ids = list(dict.fromkeys(evaluation_ids))
+        return self._all_in(select(table), table.c.evaluation_id, evaluation_ids)
+
+    def _all_in(self, query: Select[Any], column: ColumnElement[Any], wanted: Sequence[Any]) -> list[Row]:
+        """The rows with one of many values, from one moment of the database however many queries it takes."""
+        values = list(dict.fromkeys(wanted))
         with reading(self.engine) as connection:
             return [
                 dict(row)
-                for first in range(0, len(ids), _IDS_PER_QUERY)
-                for row in connection.execute(
-                    select(table).where(table.c.evaluation_id.in_(ids[first : first + _IDS_PER_QUERY]))
-                ).mappings()
+                for first in range(0, len(values), _IDS_PER_QUERY)
+                for row in connection.execute(query.where(column.in_(values[first : first + _IDS_PER_QUERY]))).mappings()
             ]
 
 
