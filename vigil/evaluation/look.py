@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vigil import __version__
-from vigil.errors import NotAllowed, StoreError
+from vigil.errors import NotAllowed, SourceError, StoreError
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
@@ -63,10 +63,22 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
 
 
 def rows_by_version(source: ModelSource, spec: ModelSpec, window: Window) -> dict[str, int]:
-    """Count the window's rows by the version that scored them, by one aggregate in the engine."""
+    """Count the window's rows by the version that scored them, by one aggregate in the engine.
+
+    Raises:
+        SourceError: most rows have none.
+    """
     rows = source.predictions(window)
     counted = rows.group_by(_version=rows[spec.columns.version].cast("string")).agg(_rows=rows.count()).to_pyarrow().to_pylist()
-    return {str(row["_version"]): int(row["_rows"]) for row in counted}
+    found = {row["_version"]: int(row["_rows"]) for row in counted}
+    without = found.get(None, 0)
+    if without > sum(found.values()) / 2:
+        raise SourceError(
+            f"{without} of {sum(found.values())} rows of window {window.key} have no version; log which version scored each row",
+            source=str(spec.source.predictions),
+            column=spec.columns.version,
+        )
+    return {str(version): rows for version, rows in found.items()}
 
 
 def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Version:

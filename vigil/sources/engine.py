@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from vigil.errors import SourceError
 from vigil.sources.columns import Wanted
 from vigil.spec.model import ModelSpec, Place
 from vigil.spec.project import Connection
+from vigil.window import Window
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -35,6 +36,9 @@ class Rows(Protocol):
         Raises:
             SourceError: one is missing or holds another type; the narrowest part that can be named is named.
         """
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        """The rows, all columns, as little more than those whose ``column`` is a moment of ``windows`` as costs nothing to find."""
 
     def part_with(self, column: str, value: Any) -> str:
         """Name the part (file, table) that holds the row where ``column`` is ``value``, for an error about it."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from ibis.common.exceptions import TableNotFound
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted, require_columns
 from vigil.spec.model import Place, Table
+from vigil.window import Window
 
 if TYPE_CHECKING:
     from ibis.backends.postgres import Backend
@@ -85,6 +86,9 @@ class DatabaseRows:
 
     def require(self, wanted: Wanted, *, everywhere: bool) -> None:
         require_columns(self.table, wanted, self._name)
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        return self.table
 
     def part_with(self, column: str, value: Any) -> str:
         return self._name

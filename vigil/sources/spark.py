@@ -15,6 +15,7 @@ from vigil.sources.files import list_files, require_in_files
 from vigil.sources.parquet import ParquetEngine
 from vigil.sources.postgresql import DatabaseRows
 from vigil.spec.model import Place, Table
+from vigil.window import Window
 
 RUNNING = "session"  # the master's name for: the session that runs already
 
@@ -80,6 +81,9 @@ class SparkParquet:
 
     def require(self, wanted: Wanted, *, everywhere: bool) -> None:
         require_in_files(self._local.backend, self._files, wanted, everywhere=everywhere)
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        return self.table
 
     def part_with(self, column: str, value: Any) -> str:
         found = self._local.find(self._pattern)

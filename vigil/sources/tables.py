@@ -17,7 +17,7 @@ import ibis
 from vigil.errors import SourceError
 from vigil.sources.columns import Kind, require_columns
 from vigil.sources.digest import rows_digest
-from vigil.sources.engine import open_engine
+from vigil.sources.engine import Rows, open_engine
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
 from vigil.sources.observations import Observations
 from vigil.spec.model import FeatureType, ModelSpec
@@ -54,7 +54,7 @@ class ModelSource:
 
     def columns(self) -> tuple[str, ...]:
         """The names in the prediction log, of all its files."""
-        return tuple(self._log.columns)
+        return tuple(self._log.table.columns)
 
     def predictions(self, window: Window | None = None) -> ibis.Table:
         """The log's rows with ``start <= event time < end``, under their own names; all rows without a window.
@@ -141,7 +141,8 @@ class ModelSource:
         return self.engine.offer(self.predictions(window), cursor, columns)
 
     def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
-        columns, rows = self.spec.columns, self._log
+        columns = self.spec.columns
+        rows = self._log.table if windows is None else self._log.part_in(columns.time, windows)
         if windows is not None:
             moment = rows[columns.time]
             inside: Any = ibis.literal(False)
@@ -153,7 +154,7 @@ class ModelSource:
         )
 
     @property
-    def _log(self) -> ibis.Table:
+    def _log(self) -> Rows:
         if self._opened is None:
             raise SourceError(
                 f"no file of the prediction log is there (looked in {self.folder}); write predictions as Parquet, "
@@ -164,9 +165,9 @@ class ModelSource:
 
     @cached_property
     def _observations(self) -> Observations:
-        return Observations(self.engine, self.spec, self._log)
+        return Observations(self.engine, self.spec, self._log.table)
 
-    def _open(self) -> ibis.Table | None:
+    def _open(self) -> Rows | None:
         columns, source = self.spec.columns, str(self.spec.source.predictions)
         found = self.engine.find(self.spec.source.predictions)
         if found is None:
@@ -193,4 +194,4 @@ class ModelSource:
                     source=source,
                     column=name,
                 )
-        return log
+        return found
