@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from expectations.validate import validate_window
-from vigil.evaluation.look import Look, evaluation_of, look_at
+from vigil.evaluation.look import Look, evaluation_of, look_at, quarantined
 from vigil.evaluation.measure import drift_of, health_of, labels_counted, performance_of, profiles_of, quality_passed, version_of
 from vigil.measurement import Measurement, Verdict
 from vigil.profile.layout import Layout
@@ -133,6 +133,7 @@ def examine(work: Workspace, window: Window = FIRST, as_of: datetime | None = No
     source, store, spec = again.source, again.store, again.spec
     look = look_at(source, store, spec, window, as_of or window.end + timedelta(days=1))
     measured = validate_window(source, window, spec, Layout.from_json(version_of(store, look).layout))
+    measured += (quarantined(look, spec),)
     if quality_passed(measured):
         profiles_of(source, store, spec, look)
         measured += drift_of(source, store, spec, look) + performance_of(source, store, spec, look) + health_of(source, spec, look)

@@ -12,16 +12,22 @@ from datetime import datetime
 
 from vigil import __version__
 from vigil.errors import NotAllowed, SourceError, StoreError
+from vigil.measurement import Layer, Measurement, Verdict
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Evaluation, Version
 from vigil.window import Window
 
+FUTURE_ROWS = "future_rows"
+
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts."""
+    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts.
+
+    ``future_rows`` are those of the log that had not happened yet: they are in no window that is looked at.
+    """
 
     evaluation_id: str
     model: str
@@ -32,10 +38,13 @@ class Look:
     data_digest: str
     labels_digest: str
     rows: int
+    future_rows: int = 0
 
 
-def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, as_of: datetime) -> Look:
+def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, as_of: datetime, *, now: datetime | None = None) -> Look:
     """Fix what a look at ``window`` sees as of ``as_of``.
+
+    ``now``: the present, after which no row can have happened; default ``as_of``, but of a look back it is later.
 
     The version is the one that scored most rows of the window; the champion where the window has no row.
 
@@ -59,6 +68,19 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
         data_digest=data_digest,
         labels_digest=labels_digest,
         rows=sum(counts.values()),
+        future_rows=source.future_rows(max(as_of, now or as_of)),
+    )
+
+
+def quarantined(look: Look, spec: ModelSpec) -> Measurement:
+    """Return ``future_rows`` as a measurement of data quality: a warning where there is any, for the rows of the window are sound."""
+    detail = {
+        "because": "a row that had not happened yet when it was looked for is in no window",
+        "clock_skew_minutes": spec.source.clock_skew_minutes,
+    }
+    verdict = Verdict.WARNING if look.future_rows else Verdict.OK
+    return Measurement(
+        Layer.DATA_QUALITY, FUTURE_ROWS, look.future_rows, verdict, look.rows, subject=spec.columns.time, threshold=0.0, detail=detail
     )
 
 

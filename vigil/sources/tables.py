@@ -7,7 +7,7 @@ label counts). Nothing here holds a window's rows in memory; callers aggregate, 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,11 +18,11 @@ from vigil.errors import SourceError
 from vigil.sources.columns import Kind, require_columns
 from vigil.sources.digest import rows_digest
 from vigil.sources.engine import Rows, open_engine
-from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
+from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal, not_after
 from vigil.sources.observations import Observations
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.spec.project import Connection
-from vigil.window import Window, spans_of
+from vigil.window import Window, as_utc, spans_of
 
 
 class ModelSource:
@@ -66,6 +66,29 @@ class ModelSource:
     def predictions_in(self, windows: Sequence[Window]) -> ibis.Table:
         """The log's rows of several windows, as :meth:`predictions` gives those of one; no window, no row."""
         return self._rows(windows)
+
+    def known_by(self, now: datetime) -> ibis.Table:
+        """The log's rows that can have happened by ``now``: not later than it by more than ``source.clock_skew_minutes``."""
+        rows = self.predictions()
+        return rows.filter(not_after(rows[self.spec.columns.time], self._believed_until(now)))
+
+    def future_rows(self, now: datetime) -> int:
+        """Count the rows that cannot have happened by ``now`` (see :meth:`known_by`): quarantined, in no window that is looked at."""
+        moment = self._log.table[self.spec.columns.time]
+        later = self._log.table.filter(moment > moment_literal(moment, self._believed_until(now)))
+        with self.engine.reading(str(self.spec.source.predictions)):
+            return int(later.count().to_pyarrow().as_py())
+
+    def rows_in(self, windows: Sequence[Window]) -> dict[Window, int]:
+        """Count the rows of each of ``windows``, by one aggregate over their event times."""
+        if not windows:
+            return {}
+        rows = self._rows(windows)
+        moment = rows[self.spec.columns.time]
+        inside = [(moment >= moment_literal(moment, w.start)) & (moment < moment_literal(moment, w.end)) for w in windows]
+        with self.engine.reading(str(self.spec.source.predictions)):
+            found = rows.aggregate(**{f"w{i}": held.sum() for i, held in enumerate(inside)}).to_pyarrow().to_pylist()[0]
+        return {window: int(found[f"w{i}"] or 0) for i, window in enumerate(windows)}
 
     def reference_rows(self) -> ibis.Table:
         """The labelled rows that the first version was trained on, under their own names.
@@ -139,6 +162,9 @@ class ModelSource:
         The connection has to be at ``SET TimeZone = 'UTC'``.
         """
         return self.engine.offer(self.predictions(window), cursor, columns)
+
+    def _believed_until(self, now: datetime) -> datetime:
+        return as_utc(now) + timedelta(minutes=self.spec.source.clock_skew_minutes)
 
     def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
         columns = self.spec.columns
