@@ -24,7 +24,7 @@ from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.records import PromotionKind, Version
 from vigil.window import Window
-from vigil.workspace import Workspace
+from vigil.workspace import Workspace, open_source
 
 MODEL = "m"
 FIRST = Window(datetime(2024, 3, 4, tzinfo=UTC), datetime(2024, 3, 5, tzinfo=UTC))
@@ -130,8 +130,10 @@ class Seen:
 def examine(work: Workspace, window: Window = FIRST, as_of: datetime | None = None) -> Seen:
     """Look at a window a day after its end: expectations, profile, drift, performance, health, record."""
     again = Workspace.open(work.project.folder, MODEL)
-    source, store, spec = again.source, again.store, again.spec
+    source, store, spec = open_source(again.project, again.spec), again.store, again.spec
     look = look_at(source, store, spec, window, as_of or window.end + timedelta(days=1))
+    if store.evaluation(look.evaluation_id) is not None:
+        return Seen(look, False, {(m.metric, m.subject): m for m in store.measurements([look.evaluation_id])[look.evaluation_id]})
     measured = validate_window(source, window, spec, Layout.from_json(version_of(store, look).layout))
     measured += (quarantined(look, spec),)
     if quality_passed(measured):

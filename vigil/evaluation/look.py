@@ -12,6 +12,7 @@ from datetime import datetime
 
 from vigil import __version__
 from vigil.errors import NotAllowed, SourceError, StoreError
+from vigil.evaluation.batches import batches_of
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
@@ -50,13 +51,16 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
 
     Raises:
         NotAllowed: ``as_of`` lies before the window's end.
+        SourceError: a file is unreadable or not what is on record of it; else what the window's files hold is put on record.
         StoreError: the rows were scored by a version that vigil does not know, or the model has no version yet.
     """
     if as_of < window.end:
         raise NotAllowed(f"window {window.key} of {spec.model} has not ended as of {as_of.isoformat()}; look at it after its end")
+    batches = batches_of(source, store, spec, window, now or as_of)
     counts = rows_by_version(source, spec, window)
     version = serving_version(store, spec, counts)
     data_digest, labels_digest = source.data_digest(window), source.labels_digest(window, as_of)
+    store.save_batches(batches)
     identity = json.dumps([spec.model, window.key, version.version, spec.hash, data_digest, labels_digest])
     return Look(
         evaluation_id="e-" + hashlib.sha256(identity.encode()).hexdigest()[:16],

@@ -17,6 +17,7 @@ import ibis
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted
+from vigil.sources.footers import Span
 from vigil.spec.model import ModelSpec, Place
 from vigil.spec.project import Connection
 from vigil.window import Window
@@ -39,6 +40,9 @@ class Rows(Protocol):
 
     def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
         """The rows, all columns, as little more than those whose ``column`` is a moment of ``windows`` as costs nothing to find."""
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
+        """The files that :meth:`part_in` reads, with what they hold of ``column``; all where it is None. Empty for tables."""
 
     def part_with(self, column: str, value: Any) -> str:
         """Name the part (file, table) that holds the row where ``column`` is ``value``, for an error about it."""

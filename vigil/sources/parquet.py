@@ -13,7 +13,7 @@ from ibis.backends.duckdb import Backend
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted, quote_name
 from vigil.sources.files import list_files, open_parquet, parquet_select, reading, require_in_files
-from vigil.sources.footers import Span, span_of
+from vigil.sources.footers import UNTOLD, Span, span_of
 from vigil.spec.model import Place
 from vigil.window import Window
 
@@ -77,22 +77,18 @@ class ParquetRows:
 
     def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
         """Only the files that may hold such a moment: one that stores a column as text turns no other window's numbers into text."""
-        files = self.files_in(column, windows) or self.files  # of no file there would be no column
+        files = tuple(self.files_in(column, windows)) or self.files  # of no file there would be no column
         if files not in self._parts:
             self._parts[files] = self._engine.open(files, self._pattern)
         part, every = self._parts[files], self.table.schema()
         return part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in every.items()})
 
-    def files_in(self, column: str, windows: Sequence[Window]) -> tuple[Path, ...]:
-        """The files that may hold a moment of ``windows`` in ``column``, by their footers."""
-        spans = self.spans(column)
-        return tuple(file for file in self.files if any(spans[file].meets(window) for window in windows))
-
-    def spans(self, column: str) -> dict[Path, Span]:
-        """When the rows of each file happened, as its footer tells."""
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> dict[Path, Span]:
+        if column is None:
+            return dict.fromkeys(self.files, UNTOLD)
         if column not in self._spans:
             self._spans[column] = {file: span_of(file, column) for file in self.files}
-        return self._spans[column]
+        return {file: span for file, span in self._spans[column].items() if any(span.meets(window) for window in windows)}
 
     def part_with(self, column: str, value: Any) -> str:
         for file in self.files:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -12,6 +13,7 @@ from ibis.common.exceptions import TableNotFound
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted, require_columns
+from vigil.sources.footers import Span
 from vigil.spec.model import Place, Table
 from vigil.window import Window
 
@@ -89,6 +91,9 @@ class DatabaseRows:
 
     def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
         return self.table
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
+        return {}
 
     def part_with(self, column: str, value: Any) -> str:
         return self._name

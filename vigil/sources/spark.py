@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import ibis
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted
 from vigil.sources.files import list_files, require_in_files
+from vigil.sources.footers import Span
 from vigil.sources.parquet import ParquetEngine
 from vigil.sources.postgresql import DatabaseRows
 from vigil.spec.model import Place, Table
@@ -84,6 +85,9 @@ class SparkParquet:
 
     def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
         return self.table
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
+        return {}
 
     def part_with(self, column: str, value: Any) -> str:
         found = self._local.find(self._pattern)

@@ -16,6 +16,7 @@ import ibis
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Kind, require_columns
+from vigil.sources.content import LABELS, PREDICTIONS, Content, SourceFile, content_of, stamp_of
 from vigil.sources.digest import rows_digest
 from vigil.sources.engine import Rows, open_engine
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal, not_after
@@ -45,6 +46,7 @@ class ModelSource:
     def __init__(self, folder: Path, spec: ModelSpec, connections: Mapping[str, Connection] | None = None) -> None:
         self.folder, self.spec = Path(folder), spec
         self.engine = open_engine(self.folder, spec, connections or {})
+        self._contents: dict[Path, tuple[object, Content]] = {}
         self._opened = self._open()
 
     @property
@@ -155,6 +157,22 @@ class ModelSource:
         with self.engine.reading(str(self.spec.source.labels)):
             rows = self.labelled((window,), as_of).select(self.spec.columns.id, LABEL, PROBABILITY)
             return rows_digest(self.backend, rows)
+
+    def files(self, window: Window) -> list[SourceFile]:
+        """The files that a look at ``window`` reads, predictions first; none of a database."""
+        log = self._log.files_in(self.spec.columns.time, (window,))
+        return [
+            *(SourceFile(PREDICTIONS, file, span) for file, span in log.items()),
+            *(SourceFile(LABELS, file, span) for file, span in self._observations.files().items()),
+        ]
+
+    def content_of(self, file: Path) -> Content:
+        """The digest of a file's bytes, read once for as long as its size and times stay (see :mod:`vigil.sources.content`)."""
+        key = stamp_of(file)
+        known = self._contents.get(file)
+        if known is None or known[0] != key:
+            known = self._contents[file] = (key, content_of(file))
+        return known[1]
 
     def duckdb_sql(self, window: Window, cursor: Any, columns: Collection[str] | None = None) -> str:
         """A SELECT of the window's rows for another DuckDB connection, of which ``cursor`` is one (see Engine.offer).

@@ -113,6 +113,7 @@ class Source(SpecModel):
     predictions: Place
     labels: Place
     reference: Place | None = None  # labelled rows of the same columns, which the first version was trained on
+    files: Literal["mutable", "immutable"] = "mutable"  # immutable: a prediction file that changed or went is refused until accepted
     clock_skew_minutes: Annotated[float, Field(ge=0)] = 10.0  # event times this far after the present are believed; convention
     look_back_windows: Annotated[int, Field(ge=0)] = 30  # windows in which rows that arrive late are looked for; convention
 
@@ -130,7 +131,7 @@ class Source(SpecModel):
     @model_serializer(mode="wrap")
     def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
         # a specification that does not use what came later keeps the hash, hence the evaluations, that it had before
-        later = {name: Source.model_fields[name].default for name in ("connection", "clock_skew_minutes", "look_back_windows")}
+        later = {name: Source.model_fields[name].default for name in ("connection", "files", "clock_skew_minutes", "look_back_windows")}
         return {key: value for key, value in serialize(self).items() if key not in later or value != later[key]}
 
 
