@@ -79,7 +79,7 @@ def _features(source: ModelSource, spec: ModelSpec) -> Finding:
     if missing:
         return FAILED, f"not in the prediction log: {', '.join(missing)}; it has {', '.join(source.columns())}"
     texts = [
-        f"{name} ({schema[name]})"
+        f"{name} ({schema[name]}{_in_file(source.part_without_numbers(name))})"
         for name, feature in spec.features.items()
         if feature.type is FeatureType.NUMERIC and not (schema[name].is_numeric() or schema[name].is_boolean())
     ]
@@ -87,6 +87,10 @@ def _features(source: ModelSource, spec: ModelSpec) -> Finding:
         return FAILED, f"numeric in the specification, not in the log: {', '.join(texts)}"
     categorical = sum(feature.type is FeatureType.CATEGORICAL for feature in spec.features.values())
     return OK, f"{len(spec.features) - categorical} numeric, {categorical} categorical"
+
+
+def _in_file(part: str | None) -> str:
+    return "" if part is None else f", in {part}"
 
 
 def _windows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:

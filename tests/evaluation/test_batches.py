@@ -16,6 +16,7 @@ import pytest
 from tests.evaluation.build import FIRST, MODEL, ROWS, SECOND, day_of, examine, make_work, write
 from vigil.errors import SourceError
 from vigil.evaluation.batches import accept
+from vigil.evaluation.due import due_windows
 from vigil.evaluation.look import look_at
 from vigil.evaluation.measure import profiles_of
 from vigil.sources.content import content_of, has_page_checksums, require_sound_pages
@@ -102,6 +103,20 @@ def test_a_flipped_bit_in_a_page_is_named_with_what_is_on_record(either: Workspa
     """Damage is no rewriting, whatever the project allows."""
     flip(file_of(either), 8 * 1000)
     assert_refused(either, r"0304\.parquet: is damaged: .* seen at 2024-03-06T00:00:00\+00:00 \(sha256 [0-9a-f]{12}, \d+ bytes.*Restore it")
+
+
+def test_what_is_due_of_a_log_with_a_broken_page_is_an_error_that_names_its_file(either: Workspace) -> None:
+    """The pages of the event times are noise; the footer is sound, so the log opens."""
+    file = file_of(either)
+    footer = pq.read_metadata(file).row_group(0)
+    (times,) = [footer.column(i) for i in range(footer.num_columns) if footer.column(i).path_in_schema == "event_time"]
+    start = times.dictionary_page_offset or times.data_page_offset
+    body = bytearray(file.read_bytes())
+    body[start : start + times.total_compressed_size] = b"\xff" * times.total_compressed_size
+    file.write_bytes(bytes(body))
+    with pytest.raises(SourceError, match="cannot be read as Parquet") as caught:
+        due_windows(open_source(either.project, either.spec), either.spec, NOW)
+    assert caught.value.source == str(file)
 
 
 def test_a_truncated_file_is_named(either: Workspace) -> None:

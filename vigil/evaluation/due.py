@@ -19,7 +19,8 @@ def span(source: ModelSource, spec: ModelSpec, now: datetime) -> tuple[datetime,
     """Return the first and last event time of the prediction log, None where it has no row; rows from the future do not count."""
     rows = source.known_by(now)
     times = rows[spec.columns.time]
-    found = rows.agg(first=times.min(), last=times.max()).to_pyarrow().to_pylist()[0]
+    with source.reading_log():
+        found = rows.agg(first=times.min(), last=times.max()).to_pyarrow().to_pylist()[0]
     if found["first"] is None:
         return None
     return _utc(found["first"]), _utc(found["last"])
@@ -46,7 +47,7 @@ def latest_due(source: ModelSource, spec: ModelSpec, now: datetime) -> Window:
         SourceError: the prediction log cannot be read.
     """
     for window in reversed(due_windows(source, spec, now)):
-        if int(source.predictions(window).count().to_pyarrow().as_py()):
+        if source.rows_in((window,))[window]:
             return window
     raise NotEnoughData(
         f"no window of {spec.model} with rows is due as of {now.isoformat(timespec='minutes')}: a window is due "

@@ -95,7 +95,8 @@ def rows_by_version(source: ModelSource, spec: ModelSpec, window: Window) -> dic
         SourceError: most rows have none.
     """
     rows = source.predictions(window)
-    counted = rows.group_by(_version=rows[spec.columns.version].cast("string")).agg(_rows=rows.count()).to_pyarrow().to_pylist()
+    with source.reading_log():
+        counted = rows.group_by(_version=rows[spec.columns.version].cast("string")).agg(_rows=rows.count()).to_pyarrow().to_pylist()
     found = {row["_version"]: int(row["_rows"]) for row in counted}
     without = found.get(None, 0)
     if without > sum(found.values()) / 2:

@@ -40,7 +40,7 @@ def profiles_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) 
     stored = store.profiles(spec.model, look.window, look.data_digest, layout.digest)
     if stored:
         return {key: Profile.from_json(body) for key, body in stored.items()}
-    with source.engine.reading(str(spec.source.predictions)):
+    with source.reading_log():
         profiles = profile_rows(source.predictions(look.window), spec, layout)
     profiled = profiles[WHOLE, WHOLE].rows
     if profiled != look.rows:

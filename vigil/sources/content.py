@@ -53,7 +53,7 @@ def stamp_of(file: Path) -> tuple[int, int, int]:
 
 
 def content_of(file: Path) -> Content:
-    """Return the SHA-256 of a file's bytes. On the developers' machine 100 MB take 0.2 to 0.9 s.
+    """Return the SHA-256 of a file's bytes. 100 MB take 0.5 to 1.0 s of one core (Python 3.11, no SHA instructions).
 
     Raises:
         SourceError: it cannot be read, or was written to meanwhile.

@@ -44,6 +44,13 @@ class Rows(Protocol):
     def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
         """The files that :meth:`part_in` reads, with what they hold of ``column``; all where it is None. Empty for tables."""
 
+    def require_readable(self) -> None:
+        """Read every part to its end, to name the one that an error is about.
+
+        Raises:
+            SourceError: a part (file) cannot be read; it is named.
+        """
+
     def part_with(self, column: str, value: Any) -> str:
         """Name the part (file, table) that holds the row where ``column`` is ``value``, for an error about it."""
 

@@ -87,6 +87,16 @@ def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *,
             require_columns(tables[example], {role: (name, kind)}, example)
 
 
+def require_readable(backend: Backend, file: Path) -> None:
+    """Read all of a file.
+
+    Raises:
+        SourceError: it cannot be.
+    """
+    with reading(str(file)):
+        backend.raw_sql(f"SELECT sum(hash(whole)) FROM ({_read([file])}) AS whole").fetchall()  # noqa: S608 - all is quoted
+
+
 @contextmanager
 def reading(source: str) -> Iterator[None]:
     """Turn an engine error of the reads inside into a SourceError of ``source`` (a page inside a file may be damaged)."""

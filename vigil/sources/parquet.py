@@ -12,7 +12,7 @@ from ibis.backends.duckdb import Backend
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted, quote_name
-from vigil.sources.files import list_files, open_parquet, parquet_select, reading, require_in_files
+from vigil.sources.files import list_files, open_parquet, parquet_select, reading, require_in_files, require_readable
 from vigil.sources.footers import UNTOLD, Span, span_of
 from vigil.spec.model import Place
 from vigil.window import Window
@@ -89,6 +89,10 @@ class ParquetRows:
         if column not in self._spans:
             self._spans[column] = {file: span_of(file, column) for file in self.files}
         return {file: span for file, span in self._spans[column].items() if any(span.meets(window) for window in windows)}
+
+    def require_readable(self) -> None:
+        for file in self.files:
+            require_readable(self._backend, file)
 
     def part_with(self, column: str, value: Any) -> str:
         for file in self.files:

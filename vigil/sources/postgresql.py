@@ -95,5 +95,8 @@ class DatabaseRows:
     def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
         return {}
 
+    def require_readable(self) -> None:
+        """An error of the engine names the table or file itself."""
+
     def part_with(self, column: str, value: Any) -> str:
         return self._name

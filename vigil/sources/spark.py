@@ -89,6 +89,9 @@ class SparkParquet:
     def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
         return {}
 
+    def require_readable(self) -> None:
+        """An error of the engine names the table or file itself."""
+
     def part_with(self, column: str, value: Any) -> str:
         found = self._local.find(self._pattern)
         return self._pattern if found is None else found.part_with(column, value)

@@ -6,7 +6,8 @@ label counts). Nothing here holds a window's rows in memory; callers aggregate, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -78,7 +79,7 @@ class ModelSource:
         """Count the rows that cannot have happened by ``now`` (see :meth:`known_by`): quarantined, in no window that is looked at."""
         moment = self._log.table[self.spec.columns.time]
         later = self._log.table.filter(moment > moment_literal(moment, self._believed_until(now)))
-        with self.engine.reading(str(self.spec.source.predictions)):
+        with self.reading_log():
             return int(later.count().to_pyarrow().as_py())
 
     def rows_in(self, windows: Sequence[Window]) -> dict[Window, int]:
@@ -88,9 +89,19 @@ class ModelSource:
         rows = self._rows(windows)
         moment = rows[self.spec.columns.time]
         inside = [(moment >= moment_literal(moment, w.start)) & (moment < moment_literal(moment, w.end)) for w in windows]
-        with self.engine.reading(str(self.spec.source.predictions)):
+        with self.reading_log():
             found = rows.aggregate(**{f"w{i}": held.sum() for i, held in enumerate(inside)}).to_pyarrow().to_pylist()[0]
         return {window: int(found[f"w{i}"] or 0) for i, window in enumerate(windows)}
+
+    @contextmanager
+    def reading_log(self) -> Iterator[None]:
+        """Turn the engine's errors inside the block into SourceErrors that name the file of the log, where one cannot be read."""
+        try:
+            with self.engine.reading(str(self.spec.source.predictions)):
+                yield
+        except SourceError:
+            self._log.require_readable()
+            raise
 
     def reference_rows(self) -> ibis.Table:
         """The labelled rows that the first version was trained on, under their own names.
@@ -146,7 +157,7 @@ class ModelSource:
 
     def data_digest(self, window: Window) -> str:
         """SHA-256 over the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""
-        with self.engine.reading(str(self.spec.source.predictions)):
+        with self.reading_log():
             return rows_digest(self.backend, self.predictions(window))
 
     def labels_digest(self, window: Window, as_of: datetime) -> str:
@@ -173,6 +184,14 @@ class ModelSource:
         if known is None or known[0] != key:
             known = self._contents[file] = (key, content_of(file))
         return known[1]
+
+    def part_without_numbers(self, feature: str) -> str | None:
+        """Name the part (file, table) of the log in which a numeric feature is no number; None where it is one in all of them."""
+        try:
+            self._log.require({f"features.{feature}": (feature, Kind.NUMBER_OR_BOOLEAN)}, everywhere=False)
+        except SourceError as error:
+            return error.source
+        return None
 
     def duckdb_sql(self, window: Window, cursor: Any, columns: Collection[str] | None = None) -> str:
         """A SELECT of the window's rows for another DuckDB connection, of which ``cursor`` is one (see Engine.offer).
