@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from expectations.validate import validate_window
 from vigil.evaluation.look import Look, evaluation_of, look_at, quarantined
-from vigil.evaluation.measure import drift_of, health_of, labels_counted, performance_of, profiles_of, quality_passed, version_of
+from vigil.evaluation.measure import drift_of, health_of, performance_of, profiles_of, quality_passed, version_of
 from vigil.measurement import Measurement, Verdict
 from vigil.profile.layout import Layout
 from vigil.profile.reference import reference_of
@@ -139,7 +139,7 @@ def examine(work: Workspace, window: Window = FIRST, as_of: datetime | None = No
     if quality_passed(measured):
         profiles_of(source, store, spec, look)
         measured += drift_of(source, store, spec, look) + performance_of(source, store, spec, look) + health_of(source, spec, look)
-    record = evaluation_of(look, labels=labels_counted(source, look), quality_passed=quality_passed(measured))
+    record = evaluation_of(look, quality_passed=quality_passed(measured))
     new = store.record_evaluation(record, measured)
     stored = store.measurements([look.evaluation_id])[look.evaluation_id]
     return Seen(look, new, {(m.metric, m.subject): m for m in stored})

@@ -178,7 +178,7 @@ def test_windows_never_looked_at_come_with_the_newest_again(work: Workspace) -> 
     """Four windows are due and the first two were looked at; of those only one is among the newest three, looked at again."""
     for window in (WEEK, WEEK.shifted(1)):
         found = look(work, window, window.end + timedelta(days=1))
-        work.store.record_evaluation(evaluation_of(found, labels=0, quality_passed=True), [])
+        work.store.record_evaluation(evaluation_of(found, quality_passed=True), [])
     spec = work.spec.model_copy(update={"policy": work.spec.policy.model_copy(update={"drift": replace_n(work, 3)})})
     windows = windows_to_look_at(work.source, work.store, spec, DUE + timedelta(days=28))
     assert windows == tuple(WEEK.shifted(i) for i in (1, 2, 3))
@@ -191,6 +191,6 @@ def replace_n(work: Workspace, n: int) -> object:
 def test_the_record_of_a_look_keeps_what_it_saw(work: Workspace) -> None:
     """Every field of the evaluation that the look knows is the look's."""
     found = look(work)
-    record = evaluation_of(found, labels=1, quality_passed=True)
-    assert (record.evaluation_id, record.window, record.rows, record.as_of) == (found.evaluation_id, WEEK, 7, DUE)
+    record = evaluation_of(found, quality_passed=True)
+    assert (record.evaluation_id, record.window, record.rows, record.labels, record.as_of) == (found.evaluation_id, WEEK, 7, 1, DUE)
     assert record == replace(record, data_digest=found.data_digest, labels_digest=found.labels_digest, version=found.version)

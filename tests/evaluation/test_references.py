@@ -75,7 +75,7 @@ def looked_at(work: Workspace, week: int, as_of: datetime | None = None) -> tupl
     look = look_at(work.source, work.store, work.spec, window, as_of or window.end + timedelta(days=1))
     profiles_of(work.source, work.store, work.spec, look)
     found = drift_of(work.source, work.store, work.spec, look)
-    work.store.record_evaluation(evaluation_of(look, labels=0, quality_passed=True), found)
+    work.store.record_evaluation(evaluation_of(look, quality_passed=True), found)
     return look, {(m.reference, m.metric, m.subject): m for m in found}
 
 
@@ -206,7 +206,7 @@ def test_drift_against_another_reference_alone_is_no_evidence(tmp_path: Path) ->
     other = look_at(work.source, work.store, work.spec, WEEK.shifted(5), WEEK.shifted(6).end)
     breach = next(m for m in drift_of(work.source, work.store, work.spec, look) if m.metric == "drift_share")
     renamed = Measurement(breach.layer, "drift_share", 1.0, Verdict.BREACH, 100, version="1", reference="previous", threshold=0.3)
-    work.store.record_evaluation(evaluation_of(other, labels=0, quality_passed=True), [renamed])
+    work.store.record_evaluation(evaluation_of(other, quality_passed=True), [renamed])
     assert gather(work.store, work.spec, other.evaluation_id).current.drift is None
 
 

@@ -27,7 +27,7 @@ def digest(opened: Open) -> Digest:
 
     def of(*frames: pd.DataFrame, window: Window = BOTH) -> str:
         source = opened({f"{place}.parquet": frame for place, frame in enumerate(frames)})
-        found = source.data_digest(window)
+        found = source.data_digest(window).sha256
         for file in (source.folder / "log").iterdir():
             file.unlink()
         return found
@@ -109,7 +109,7 @@ def test_rows_that_differ_in_the_last_bit_of_one_number_are_told_apart(opened: O
 class TestLabelsDigest:
     def digest(self, opened: Open, *frames: pd.DataFrame, as_of: datetime = LATER) -> str:
         source: ModelSource = opened(truth={f"{place}.parquet": frame for place, frame in enumerate(frames)})
-        found = source.labels_digest(BOTH, as_of)
+        found = source.labels_digest(BOTH, as_of).sha256
         for file in (source.folder / "labels").iterdir():
             file.unlink()
         return found

@@ -107,5 +107,5 @@ def look_of(work: Workspace, measurements: tuple[Measurement, ...] | None = None
     """A look at the week; with ``measurements`` it is in the store."""
     look = look_at(work.source, work.store, work.spec, WINDOW, AS_OF)
     if measurements is not None:
-        work.store.record_evaluation(evaluation_of(look, labels=0, quality_passed=True), measurements)
+        work.store.record_evaluation(evaluation_of(look, quality_passed=True), measurements)
     return look

@@ -126,7 +126,7 @@ def test_performance_that_vigil_measured_stands_beside(tmp_path: Path) -> None:
     assert body["weighted"] is False
 
 
-@pytest.mark.parametrize("method", list(DriftMethod))
+@pytest.mark.parametrize("method", [method for method in DriftMethod if method is not DriftMethod.AUTO])
 def test_every_method_of_vigil_is_known_to_evidently(tmp_path: Path, method: DriftMethod) -> None:
     """0 of identical rows."""
     kind = "categorical" if method is DriftMethod.CHI_SQUARE else "numeric"

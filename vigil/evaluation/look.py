@@ -27,6 +27,7 @@ FUTURE_ROWS = "future_rows"
 class Look:
     """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts.
 
+    ``rows`` and ``labels`` are the window's, whichever version scored them.
     ``future_rows`` are those of the log that had not happened yet: they are in no window that is looked at.
     """
 
@@ -39,6 +40,7 @@ class Look:
     data_digest: str
     labels_digest: str
     rows: int
+    labels: int
     future_rows: int = 0
 
 
@@ -59,9 +61,10 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
     batches = batches_of(source, store, spec, window, now or as_of)
     counts = rows_by_version(source, spec, window)
     version = serving_version(store, spec, counts)
-    data_digest, labels_digest = source.data_digest(window), source.labels_digest(window, as_of)
+    data, labels = source.data_digest(window), source.labels_digest(window, as_of)
+    future_rows = source.future_rows(max(as_of, now or as_of))
     store.save_batches(batches)
-    identity = json.dumps([spec.model, window.key, version.version, spec.hash, data_digest, labels_digest])
+    identity = json.dumps([spec.model, window.key, version.version, spec.hash, data.sha256, labels.sha256])
     return Look(
         evaluation_id="e-" + hashlib.sha256(identity.encode()).hexdigest()[:16],
         model=spec.model,
@@ -69,10 +72,11 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
         as_of=as_of,
         version=version.version,
         spec_hash=spec.hash,
-        data_digest=data_digest,
-        labels_digest=labels_digest,
-        rows=sum(counts.values()),
-        future_rows=source.future_rows(max(as_of, now or as_of)),
+        data_digest=data.sha256,
+        labels_digest=labels.sha256,
+        rows=data.rows,
+        labels=labels.rows,
+        future_rows=future_rows,
     )
 
 
@@ -127,7 +131,7 @@ def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Ve
     return known
 
 
-def evaluation_of(look: Look, *, labels: int, quality_passed: bool) -> Evaluation:
+def evaluation_of(look: Look, *, quality_passed: bool) -> Evaluation:
     """Return the record that the store keeps of a look."""
     return Evaluation(
         evaluation_id=look.evaluation_id,
@@ -139,7 +143,7 @@ def evaluation_of(look: Look, *, labels: int, quality_passed: bool) -> Evaluatio
         data_digest=look.data_digest,
         labels_digest=look.labels_digest,
         rows=look.rows,
-        labels=labels,
+        labels=look.labels,
         quality_passed=quality_passed,
         code_version=__version__,
     )

@@ -83,7 +83,7 @@ def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataF
     """Return the look's labelled rows as a frame of ``score``, ``label``, ``inclusion_probability`` and the segment columns."""
     rows = source.labelled([look.window], look.as_of)
     rows = rows.filter(rows[spec.columns.version].cast("string") == look.version)
-    if int(rows.count().to_pyarrow().as_py()) > LABELLED_ROWS:
+    if look.labels > LABELLED_ROWS:
         rows = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(LABELLED_ROWS)
     columns = {"score": rows[spec.columns.score], "label": rows["label"], "inclusion_probability": rows["inclusion_probability"]}
     segments = {name: rows[name] for name in spec.segments}
@@ -91,11 +91,6 @@ def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataF
         rows.order_by([ibis.asc(rows[spec.columns.time]), ibis.asc(rows[spec.columns.id])]).select(**columns, **segments).to_pandas()
     )
     return frame
-
-
-def labels_counted(source: ModelSource, look: Look) -> int:
-    """Count the window's rows that have a label as of the look, whichever version scored them."""
-    return int(source.labelled([look.window], look.as_of).count().to_pyarrow().as_py())
 
 
 def version_of(store: Store, look: Look) -> Version:

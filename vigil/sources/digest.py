@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from typing import Any, NamedTuple
 
 import ibis
 
 from vigil.sources.columns import quote_name, quote_text
 
 
-def rows_digest(backend: Any, rows: ibis.Table) -> str:
-    """Return the SHA-256, in hexadecimal, of the number of rows and the sum of their 64-bit hashes.
+class Digest(NamedTuple):
+    """``sha256``, in hexadecimal, of ``rows`` rows."""
+
+    sha256: str
+    rows: int
+
+
+def rows_digest(backend: Any, rows: ibis.Table) -> Digest:
+    """Return the SHA-256 of the number of rows and the sum of their 64-bit hashes.
 
     A row's hash is the exclusive or of the hashes of its values, each hashed again with its column's name; a null adds
     nothing, so a column that comes with a later file leaves the digest of earlier rows alone. The sum, unlike an exclusive
@@ -25,7 +32,7 @@ def rows_digest(backend: Any, rows: ibis.Table) -> str:
     sql = f"SELECT count(*) AS n, {row_hash} AS total FROM ({backend.compile(rows)}) AS digested"  # noqa: S608 - names are quoted
     answer = backend.raw_sql(sql)
     count, total = (answer.collect() if backend.name == "pyspark" else answer.fetchall())[0]
-    return hashlib.sha256(f"{count}/{total or 0}".encode()).hexdigest()
+    return Digest(hashlib.sha256(f"{count}/{total or 0}".encode()).hexdigest(), int(count))
 
 
 def _duckdb(names: list[str]) -> str:

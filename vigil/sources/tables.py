@@ -18,7 +18,7 @@ import ibis
 from vigil.errors import SourceError
 from vigil.sources.columns import Kind, require_columns
 from vigil.sources.content import LABELS, PREDICTIONS, Content, SourceFile, content_of, stamp_of
-from vigil.sources.digest import rows_digest
+from vigil.sources.digest import Digest, rows_digest
 from vigil.sources.engine import Rows, open_engine
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal, not_after
 from vigil.sources.observations import Observations
@@ -155,13 +155,13 @@ class ModelSource:
         known = latest(wanted, columns).select(columns.id, LABEL, PROBABILITY)
         return rows.inner_join(known, columns.id).order_by([columns.time, columns.id])
 
-    def data_digest(self, window: Window) -> str:
-        """SHA-256 over the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""
+    def data_digest(self, window: Window) -> Digest:
+        """Digest of the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""
         with self.reading_log():
             return rows_digest(self.backend, self.predictions(window))
 
-    def labels_digest(self, window: Window, as_of: datetime) -> str:
-        """SHA-256 over id, label and inclusion probability of the window's labelled predictions at ``as_of``.
+    def labels_digest(self, window: Window, as_of: datetime) -> Digest:
+        """Digest of id, label and inclusion probability of the window's labelled predictions at ``as_of``.
 
         When a label was observed is not in it: the same label observed again changes nothing.
         """
