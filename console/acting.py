@@ -1,4 +1,4 @@
-"""Commands that run flows: ``adopt``, ``run``, ``backfill``, ``approve``, ``reject``, ``demo``, ``up``."""
+"""Commands that act: ``adopt``, ``run``, ``backfill``, ``approve``, ``reject``, ``demo`` and ``up`` run flows, ``accept`` writes."""
 
 from __future__ import annotations
 
@@ -117,6 +117,31 @@ def approve(context: typer.Context, decision: DecisionArgument, reason: Reason, 
 def reject(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
     """Turn down a challenger that waits for approval. The champion stays."""
     _answer(context, decision, reason, by, approve=False, as_json=as_json)
+
+
+def accept(
+    context: typer.Context,
+    model: ModelArgument,
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A file of source.predictions, as the error names it.")],
+    reason: Reason,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Accept a prediction file that changed or went. Needed where `source.files` is immutable; the next look takes it as it is."""
+    from dataclasses import asdict
+
+    from vigil.evaluation.batches import accept as accept_file
+    from vigil.store.records import ABSENT
+
+    project = session_of(context).project()
+    spec = project.model(model)
+    with project.store() as store:
+        accepted = accept_file(project.folder, store, spec, file, by=_name(by), reason=reason, at=datetime.now(UTC))
+    if as_json:
+        print_json([asdict(accepted)])
+    else:
+        now = "it is gone" if accepted.sha256 == ABSENT else f"sha256 {accepted.sha256[:12]}, {accepted.size} bytes"
+        console().print(f"{model}: {accepted.path} is accepted as it is ({now}). Look again with `vigil run {model}`.", markup=False)
 
 
 def demo(context: typer.Context) -> None:

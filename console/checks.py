@@ -49,7 +49,7 @@ def check_model(project: Project, spec: ModelSpec, now: datetime) -> Iterator[Ch
     yield log
     if log.verdict != FAILED:
         yield _looked(spec, "features", of(_features))
-        yield _looked(spec, "windows", of(_windows))
+        yield _looked(spec, "windows", of(lambda opened, spec: _windows(opened, spec, now)))
         yield _looked(spec, "labels", of(lambda opened, spec: _labels(opened, spec, now)))
     yield _looked(spec, "false alarms", lambda: _false_alarms(spec))
     yield _looked(spec, "reference", of(_reference))
@@ -79,7 +79,7 @@ def _features(source: ModelSource, spec: ModelSpec) -> Finding:
     if missing:
         return FAILED, f"not in the prediction log: {', '.join(missing)}; it has {', '.join(source.columns())}"
     texts = [
-        f"{name} ({schema[name]})"
+        f"{name} ({schema[name]}{_in_file(source.part_without_numbers(name))})"
         for name, feature in spec.features.items()
         if feature.type is FeatureType.NUMERIC and not (schema[name].is_numeric() or schema[name].is_boolean())
     ]
@@ -89,8 +89,12 @@ def _features(source: ModelSource, spec: ModelSpec) -> Finding:
     return OK, f"{len(spec.features) - categorical} numeric, {categorical} categorical"
 
 
-def _windows(source: ModelSource, spec: ModelSpec) -> Finding:
-    rows = source.predictions()
+def _in_file(part: str | None) -> str:
+    return "" if part is None else f", in {part}"
+
+
+def _windows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
+    rows = source.known_by(now)
     day = rows[spec.columns.time].date()
     counts: dict[object, int] = {}
     for found in rows.group_by(day=day).agg(rows=rows.count()).to_pyarrow().to_pylist():
@@ -102,6 +106,12 @@ def _windows(source: ModelSource, spec: ModelSpec) -> Finding:
         return FAILED, "no row has an event time"
     median = sorted(counts.values())[len(counts) // 2]
     told = f"{plural(len(counts), 'window')} of {plural(spec.window.days, 'day')} with rows, median {plural(median, 'row')}"
+    future = source.future_rows(now)
+    if future:
+        return WARNING, (
+            f"{told}; {plural(future, 'row')} later than the present by more than source.clock_skew_minutes "
+            f"{spec.source.clock_skew_minutes:g}: quarantined, in no window"
+        )
     if few:
         return (
             WARNING,

@@ -83,6 +83,7 @@ for command in (
     looking.decisions,
     acting.approve,
     acting.reject,
+    acting.accept,
     checking.doctor,
     authoring.schema,
 ):

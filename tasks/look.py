@@ -32,7 +32,7 @@ def look_at_window(project: str, model: str, window_start: str | None, as_of: st
         window = work.spec.window.containing(parse_moment(window_start))
     else:
         window = latest_due(work.source, work.spec, moment)
-    return look_at(work.source, work.store, work.spec, window, moment)
+    return look_at(work.source, work.store, work.spec, window, moment, now=moment_or_now(None))
 
 
 @task(cache_policy=NO_CACHE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from vigil.evaluation.look import Look
+from vigil.evaluation.look import Look, quarantined
 from vigil.evaluation.measure import version_of
 from vigil.measurement import Measurement
 from vigil.profile.layout import Layout
@@ -19,4 +19,4 @@ def validate(project: str, look: Look) -> tuple[Measurement, ...]:
 
     work = Workspace.open(project, look.model)
     layout = Layout.from_json(version_of(work.store, look).layout)
-    return validate_window(work.source, look.window, work.spec, layout)
+    return (*validate_window(work.source, look.window, work.spec, layout), quarantined(look, work.spec))

@@ -29,6 +29,26 @@ def found(folder: Path, *words: str) -> dict[str, dict[str, Any]]:
     return {row["check"]: row for row in json.loads(result.stdout)}
 
 
+def test_rows_from_the_future_are_a_warning_that_counts_them(shop: Path) -> None:
+    """One clock says 2999; the two weeks are what they were."""
+    path = shop / "data" / "predictions" / "all.parquet"
+    rows = pd.read_parquet(path)
+    late = rows.head(1).assign(prediction_id="late", event_time=pd.Timestamp("2999-01-01", tz="UTC").as_unit("us"))
+    late.to_parquet(path.with_name("future.parquet"))
+    told = found(shop, "check")["windows"]
+    assert told["verdict"] == "warning"
+    assert told["message"].startswith("2 windows of 7 days with rows, median 20 rows; 1 row later than the present")
+
+
+def test_a_file_of_text_among_numbers_is_named(shop: Path) -> None:
+    path = shop / "data" / "predictions" / "all.parquet"
+    rows = pd.read_parquet(path)
+    rows.assign(age=rows["age"].astype(str)).to_parquet(path.with_name("text.parquet"))
+    told = found(shop, "check")["features"]
+    assert told["verdict"] == "failed"
+    assert told["message"].endswith("text.parquet)")
+
+
 def test_a_project_that_fits_its_data_is_ok_throughout(shop: Path) -> None:
     """40 predictions in two weeks of 20, every second one labelled, 40 reference rows.
 
@@ -66,7 +86,9 @@ def test_a_feature_that_is_not_logged_fails_with_the_columns_that_are(shop: Path
 
 def test_text_where_the_specification_says_numeric_fails(shop: Path) -> None:
     (shop / "models" / "churn.yaml").write_text(SPEC.replace("country: categorical", "country: numeric"))
-    assert found(shop, "check")["features"]["message"] == "numeric in the specification, not in the log: country (string)"
+    told = found(shop, "check")["features"]["message"]
+    assert told.startswith("numeric in the specification, not in the log: country (string, in ")
+    assert told.endswith("all.parquet)")
 
 
 def test_windows_too_small_for_drift_are_a_warning(shop: Path) -> None:

@@ -46,6 +46,7 @@ def test_help_names_every_command() -> None:
         "decisions",
         "approve",
         "reject",
+        "accept",
         "check",
         "doctor",
         "up",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
@@ -104,3 +105,11 @@ def test_what_has_no_answer_is_refused(ask: object) -> None:
     """Shares of all or nothing, other bins, extremes that are none, a unit of 0."""
     with pytest.raises(ValueError, match="expected"):
         ask()  # type: ignore[operator]
+
+
+def test_numbers_at_the_end_of_float64_have_finite_percentiles() -> None:
+    """A bin from -1e308 to 1e308 is wider than a float64 holds: its middle is 0, and the error is half of it."""
+    assert percentile([4], [], 0.5, low=-1e308, high=1e308) == Bounded(0.0, 1e308)
+    assert percentile([300], [], 0.99, low=-1.5e308, high=1.5e308).error == sys.float_info.max
+    assert percentile_shift(Bounded(1e308, 0.0), Bounded(-1e308, 0.0), 0.5).value == sys.float_info.max
+    assert variance_ratio(1e200, 1.0) == sys.float_info.max

@@ -8,7 +8,7 @@ from typing import Any
 from vigil.decision.types import Action, Decision, GateResult, GateState
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.store.contract import Store
-from vigil.store.records import Evaluation, Version
+from vigil.store.records import Batch, Evaluation, Version
 from vigil.window import Window
 
 MODEL = "flight-delay"
@@ -36,6 +36,21 @@ def an_evaluation(evaluation_id: str = "e1", **changes: Any) -> Evaluation:
         "code_version": "0.1.0",
     }
     return Evaluation(**{**fields, **changes})
+
+
+def a_batch(path: str = "log/1.parquet", **changes: Any) -> Batch:
+    fields: dict[str, Any] = {
+        "model": MODEL,
+        "kind": "predictions",
+        "path": path,
+        "sha256": "a" * 64,
+        "size": 10,
+        "modified_ns": 1_700_000_000_123_456_789,
+        "first_us": 1_700_000_000_000_000,
+        "last_us": -1,
+        "seen_at": NOW,
+    }
+    return Batch(**{**fields, **changes})
 
 
 def a_measurement(metric: str = "psi", **changes: Any) -> Measurement:

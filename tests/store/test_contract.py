@@ -11,6 +11,7 @@ from tests.store.build import (
     MODEL,
     NOW,
     WEEK,
+    a_batch,
     a_decision,
     a_measurement,
     a_version,
@@ -509,6 +510,27 @@ class TestReports:
     def test_a_report_about_nothing_saved_is_refused(self, store: SqlStore) -> None:
         with pytest.raises(StoreError, match="evaluation with evaluation_id 'e9'"):
             store.save_report("e9", "drift", "a.html")
+
+
+class TestBatches:
+    def test_contents_come_back_as_they_were_saved_in_the_order_of_recording(self, store: SqlStore) -> None:
+        """A file that was rewritten has several; a footer may not tell its times."""
+        several = [a_batch(), a_batch(sha256="b" * 64, size=12), a_batch(path="log/2.parquet", first_us=None, last_us=None)]
+        assert store.save_batches(several) == 3
+        assert store.batches(MODEL) == tuple(several)
+        assert store.batches("another") == ()
+
+    def test_the_same_content_seen_again_changes_nothing(self, store: SqlStore) -> None:
+        """The first moment stays, and who accepted it."""
+        store.save_batches([a_batch()])
+        assert store.save_batches([a_batch(seen_at=later(5), by="ada", reason="again"), a_batch(modified_ns=7)]) == 1
+        assert store.batches(MODEL) == (a_batch(), a_batch(modified_ns=7))
+
+    def test_the_same_bytes_of_another_size_are_a_conflict_and_nothing_is_kept(self, store: SqlStore) -> None:
+        store.save_batches([a_batch()])
+        with pytest.raises(Conflict, match="`size` is 10, not 11"):
+            store.save_batches([a_batch(path="log/2.parquet"), a_batch(size=11)])
+        assert store.batches(MODEL) == (a_batch(),)
 
 
 class TestReopening:

@@ -8,6 +8,8 @@ a value (null, NaN, infinite) are in no bin and are not seen.
 
 from __future__ import annotations
 
+import math
+import sys
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -49,7 +51,7 @@ def percentile_shift(now: Bounded, then: Bounded, std: float) -> Bounded:
     """
     if not std > 0:
         raise ValueError(f"expected a standard deviation above 0, got {std}")
-    return Bounded((now.value - then.value) / std, (now.error + then.error) / std)
+    return Bounded(finite((now.value - then.value) / std), finite((now.error + then.error) / std))
 
 
 def variance_ratio(now_std: float, then_std: float) -> float:
@@ -63,7 +65,17 @@ def variance_ratio(now_std: float, then_std: float) -> float:
     """
     if not (then_std > 0 and now_std >= 0):
         raise ValueError(f"expected standard deviations, the reference's above 0, got {now_std} and {then_std}")
-    return (now_std / then_std) ** 2
+    ratio = now_std / then_std
+    return finite(ratio * ratio)
+
+
+def finite(value: float) -> float:
+    """Return ``value``, or where it is beyond what a float64 holds the largest that it holds, with its sign: it can be stored.
+
+    >>> finite(1e308 * 10) == sys.float_info.max
+    True
+    """
+    return min(max(value, -sys.float_info.max), sys.float_info.max)
 
 
 def share_from(counts: ArrayLike, edges: Sequence[float], point: float, *, low: float, high: float) -> Bounded:
@@ -84,8 +96,10 @@ def _percentile(n: Floats, starts: Floats, ends: Floats, share: float) -> Bounde
     wanted = round(share * reached[-1], 6)  # 0.95 * 20 is 19, whatever its last bit
     j = int(np.searchsorted(reached, wanted, side="left"))
     before = reached[j] - n[j]
-    value = float(starts[j] + (ends[j] - starts[j]) * (wanted - before) / n[j])
-    return Bounded(value, float(max(value - starts[j], ends[j] - value)))
+    start, end, part = float(starts[j]), float(ends[j]), float((wanted - before) / n[j])
+    width = end - start
+    value = start + width * part if math.isfinite(width) else start * (1 - part) + end * part
+    return Bounded(value, finite(max(value - start, end - value)))
 
 
 def _share_from(n: Floats, starts: Floats, ends: Floats, point: float) -> Bounded:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 
-from vigil.drift.quantities import Bounded, percentile, percentile_shift, share_from, variance_ratio
+from vigil.drift.quantities import Bounded, finite, percentile, percentile_shift, share_from, variance_ratio
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile
 from vigil.spec.model import ModelSpec, Task
@@ -69,7 +69,7 @@ def _mean_shift(name: str, now: NumericSummary, then: NumericSummary) -> Measure
     detail = {"mean": now.mean, "reference_mean": then.mean, "reference_std": then.std}
     if now.mean is None or then.mean is None or not then.std:  # a reference without spread has no unit
         return Measurement(Layer.DRIFT, "mean_shift", None, Verdict.NOT_ENOUGH_DATA, now.n, subject=name, detail=detail)
-    return Measurement(Layer.DRIFT, "mean_shift", (now.mean - then.mean) / then.std, Verdict.OK, now.n, subject=name, detail=detail)
+    return Measurement(Layer.DRIFT, "mean_shift", finite((now.mean - then.mean) / then.std), Verdict.OK, now.n, subject=name, detail=detail)
 
 
 def _shift(name: str, share: float, now: NumericSummary, then: NumericSummary) -> Measurement:

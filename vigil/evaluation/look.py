@@ -11,12 +11,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vigil import __version__
-from vigil.errors import NotAllowed, StoreError
+from vigil.errors import NotAllowed, SourceError, StoreError
+from vigil.evaluation.batches import batches_of
+from vigil.measurement import Layer, Measurement, Verdict
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Evaluation, Version
 from vigil.window import Window
+
+FUTURE_ROWS = "future_rows"
 
 
 @dataclass(frozen=True)
@@ -24,6 +28,7 @@ class Look:
     """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts.
 
     ``rows`` and ``labels`` are the window's, whichever version scored them.
+    ``future_rows`` are those of the log that had not happened yet: they are in no window that is looked at.
     """
 
     evaluation_id: str
@@ -36,22 +41,29 @@ class Look:
     labels_digest: str
     rows: int
     labels: int
+    future_rows: int = 0
 
 
-def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, as_of: datetime) -> Look:
+def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, as_of: datetime, *, now: datetime | None = None) -> Look:
     """Fix what a look at ``window`` sees as of ``as_of``.
+
+    ``now``: the present, after which no row can have happened; default ``as_of``, but of a look back it is later.
 
     The version is the one that scored most rows of the window; the champion where the window has no row.
 
     Raises:
         NotAllowed: ``as_of`` lies before the window's end.
+        SourceError: a file is unreadable or not what is on record of it; else what the window's files hold is put on record.
         StoreError: the rows were scored by a version that vigil does not know, or the model has no version yet.
     """
     if as_of < window.end:
         raise NotAllowed(f"window {window.key} of {spec.model} has not ended as of {as_of.isoformat()}; look at it after its end")
+    batches = batches_of(source, store, spec, window, now or as_of)
     counts = rows_by_version(source, spec, window)
     version = serving_version(store, spec, counts)
     data, labels = source.data_digest(window), source.labels_digest(window, as_of)
+    future_rows = source.future_rows(max(as_of, now or as_of))
+    store.save_batches(batches)
     identity = json.dumps([spec.model, window.key, version.version, spec.hash, data.sha256, labels.sha256])
     return Look(
         evaluation_id="e-" + hashlib.sha256(identity.encode()).hexdigest()[:16],
@@ -64,14 +76,40 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
         labels_digest=labels.sha256,
         rows=data.rows,
         labels=labels.rows,
+        future_rows=future_rows,
+    )
+
+
+def quarantined(look: Look, spec: ModelSpec) -> Measurement:
+    """Return ``future_rows`` as a measurement of data quality: a warning where there is any, for the rows of the window are sound."""
+    detail = {
+        "because": "a row that had not happened yet when it was looked for is in no window",
+        "clock_skew_minutes": spec.source.clock_skew_minutes,
+    }
+    verdict = Verdict.WARNING if look.future_rows else Verdict.OK
+    return Measurement(
+        Layer.DATA_QUALITY, FUTURE_ROWS, look.future_rows, verdict, look.rows, subject=spec.columns.time, threshold=0.0, detail=detail
     )
 
 
 def rows_by_version(source: ModelSource, spec: ModelSpec, window: Window) -> dict[str, int]:
-    """Count the window's rows by the version that scored them, by one aggregate in the engine."""
+    """Count the window's rows by the version that scored them, by one aggregate in the engine.
+
+    Raises:
+        SourceError: most rows have none.
+    """
     rows = source.predictions(window)
-    counted = rows.group_by(_version=rows[spec.columns.version].cast("string")).agg(_rows=rows.count()).to_pyarrow().to_pylist()
-    return {str(row["_version"]): int(row["_rows"]) for row in counted}
+    with source.reading_log():
+        counted = rows.group_by(_version=rows[spec.columns.version].cast("string")).agg(_rows=rows.count()).to_pyarrow().to_pylist()
+    found = {row["_version"]: int(row["_rows"]) for row in counted}
+    without = found.get(None, 0)
+    if without > sum(found.values()) / 2:
+        raise SourceError(
+            f"{without} of {sum(found.values())} rows of window {window.key} have no version; log which version scored each row",
+            source=str(spec.source.predictions),
+            column=spec.columns.version,
+        )
+    return {str(version): rows for version, rows in found.items()}
 
 
 def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Version:

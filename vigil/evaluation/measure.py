@@ -8,7 +8,7 @@ import ibis
 import pandas as pd
 
 from vigil.drift.measure import measure_drift
-from vigil.errors import StoreError
+from vigil.errors import SourceError, StoreError
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
@@ -32,12 +32,24 @@ def quality_passed(measurements: Iterable[Measurement]) -> bool:
 
 
 def profiles_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> Mapping[tuple[str, str], Profile]:
-    """Return the window's profiles by (version, segment): from the store where this very data was profiled before, else by one scan."""
+    """Return the window's profiles by (version, segment): from the store where this very data was profiled before, else by one scan.
+
+    Raises:
+        SourceError: the rows are not as many as the look saw, so its digest is not theirs.
+    """
     layout = Layout.from_json(version_of(store, look).layout)
     stored = store.profiles(spec.model, look.window, look.data_digest, layout.digest)
     if stored:
         return {key: Profile.from_json(body) for key, body in stored.items()}
-    profiles = profile_rows(source.predictions(look.window), spec, layout)
+    with source.reading_log():
+        profiles = profile_rows(source.predictions(look.window), spec, layout)
+    profiled = profiles[WHOLE, WHOLE].rows
+    if profiled != look.rows:
+        raise SourceError(
+            f"window {look.window.key} had {look.rows} rows when the look began and {profiled} when they were profiled: they changed "
+            "while they were looked at. Nothing of it was kept; run it again",
+            source=str(spec.source.predictions),
+        )
     bodies = {key: profile.to_json() for key, profile in profiles.items()}
     store.save_profiles(spec.model, look.window, look.data_digest, layout.digest, bodies)
     return profiles

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,8 +17,10 @@ import ibis
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted
+from vigil.sources.footers import Span
 from vigil.spec.model import ModelSpec, Place
 from vigil.spec.project import Connection
+from vigil.window import Window
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -34,6 +36,19 @@ class Rows(Protocol):
 
         Raises:
             SourceError: one is missing or holds another type; the narrowest part that can be named is named.
+        """
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        """The rows, all columns, as little more than those whose ``column`` is a moment of ``windows`` as costs nothing to find."""
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
+        """The files that :meth:`part_in` reads, with what they hold of ``column``; all where it is None. Empty for tables."""
+
+    def require_readable(self) -> None:
+        """Read every part to its end, to name the one that an error is about.
+
+        Raises:
+            SourceError: a part (file) cannot be read; it is named.
         """
 
     def part_with(self, column: str, value: Any) -> str:

@@ -15,7 +15,13 @@ import ibis
 from ibis.backends.duckdb import Backend
 
 from vigil.errors import SourceError
-from vigil.sources.columns import Wanted, quote_text, require_columns
+from vigil.sources.columns import Wanted, quote_name, quote_text, require_columns
+
+_AS_KNOWN = {  # DuckDB's type -> what it is read as
+    "TIMESTAMPTZ_NS": "make_timestamptz(epoch_ns({}) // 1000)",
+    '"NULL"': "CAST({} AS INTEGER)",
+    "NULL": "CAST({} AS INTEGER)",
+}
 
 
 def list_files(folder: Path, pattern: str) -> tuple[Path, ...]:
@@ -32,20 +38,27 @@ def open_parquet(backend: Backend, files: Sequence[Path], source: str) -> ibis.T
     Raises:
         SourceError: a file is not readable Parquet; it is named.
     """
+    view = ibis.util.gen_name("vigil_parquet")
     with reading(source):
         try:
-            return backend.read_parquet([_verbatim(file) for file in files], union_by_name=True, hive_partitioning=False)
+            backend.raw_sql(f"CREATE TEMP VIEW {quote_name(view)} AS {parquet_select(backend, files)}")
         except duckdb.Error:
             for file in files:
                 with reading(str(file)):
-                    backend.read_parquet(_verbatim(file), hive_partitioning=False)
+                    backend.raw_sql(f"DESCRIBE {_read([file])}")
             raise
+        return backend.table(view)
 
 
-def parquet_relation(files: Sequence[Path]) -> str:
-    """Return the DuckDB table function call that reads what :func:`open_parquet` opens."""
-    names = ", ".join(quote_text(_verbatim(file)) for file in files)
-    return f"read_parquet([{names}], union_by_name=true, hive_partitioning=false)"
+def parquet_select(backend: Backend, files: Sequence[Path]) -> str:
+    """Return the DuckDB SELECT that reads what :func:`open_parquet` opens.
+
+    Types that Ibis does not know come as ones that it does: times with a zone in nanoseconds as microseconds (rounded down; Parquet
+    of pandas 2), a column without any value, which has no type of its own, as integers.
+    """
+    described = backend.raw_sql(f"DESCRIBE {_read(files)}").fetchall()
+    cast = [f"{_AS_KNOWN[kind].format(quote_name(name))} AS {quote_name(name)}" for name, kind, *_ in described if kind in _AS_KNOWN]
+    return _read(files, f"* REPLACE ({', '.join(cast)})" if cast else "*")
 
 
 def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *, everywhere: bool) -> None:
@@ -74,6 +87,16 @@ def require_in_files(backend: Backend, files: Sequence[Path], wanted: Wanted, *,
             require_columns(tables[example], {role: (name, kind)}, example)
 
 
+def require_readable(backend: Backend, file: Path) -> None:
+    """Read all of a file.
+
+    Raises:
+        SourceError: it cannot be.
+    """
+    with reading(str(file)):
+        backend.raw_sql(f"SELECT sum(hash(whole)) FROM ({_read([file])}) AS whole").fetchall()  # noqa: S608 - all is quoted
+
+
 @contextmanager
 def reading(source: str) -> Iterator[None]:
     """Turn an engine error of the reads inside into a SourceError of ``source`` (a page inside a file may be damaged)."""
@@ -83,6 +106,11 @@ def reading(source: str) -> Iterator[None]:
         raise SourceError(
             f"cannot be read as Parquet ({_first_line(error)}); write it again from where it came, or move it away", source=source
         ) from error
+
+
+def _read(files: Sequence[Path], columns: str = "*") -> str:
+    names = ", ".join(quote_text(_verbatim(file)) for file in files)
+    return f"SELECT {columns} FROM read_parquet([{names}], union_by_name=true, hive_partitioning=false)"  # noqa: S608 - all is quoted
 
 
 def _verbatim(file: Path) -> str:

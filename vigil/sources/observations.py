@@ -5,14 +5,17 @@ Differs from :mod:`vigil.sources.labels`, which says what observations mean and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 
 import ibis
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Kind
 from vigil.sources.engine import Engine, Rows
+from vigil.sources.footers import Span
 from vigil.sources.labels import LABEL, PROBABILITY, find_faults, observed_by
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import as_utc
@@ -80,6 +83,10 @@ class Observations:
                 column=columns.id,
             )
         return table
+
+    def files(self) -> Mapping[Path, Span]:
+        """The files that labels are read from; none of a database."""
+        return {} if self._found is None else self._found.files_in(None, ())
 
     def _refuse_faults(self, observations: ibis.Table) -> None:
         columns = self._spec.columns

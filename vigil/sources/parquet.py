@@ -12,8 +12,10 @@ from ibis.backends.duckdb import Backend
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted, quote_name
-from vigil.sources.files import list_files, open_parquet, parquet_relation, reading, require_in_files
+from vigil.sources.files import list_files, open_parquet, parquet_select, reading, require_in_files, require_readable
+from vigil.sources.footers import UNTOLD, Span, span_of
 from vigil.spec.model import Place
+from vigil.window import Window
 
 
 class ParquetEngine:
@@ -23,15 +25,19 @@ class ParquetEngine:
         self.folder = folder
         self.backend: Backend = ibis.duckdb.connect()
         self.backend.raw_sql("SET TimeZone = 'UTC'")
-        self._opened: dict[str, ParquetRows] = {}  # view -> what it reads
+        self._opened: dict[str, tuple[Path, ...]] = {}  # view -> the files that it reads
 
     def find(self, place: Place) -> ParquetRows | None:
         files = list_files(self.folder, str(place))
         if not files:
             return None
-        rows = ParquetRows(self.backend, files, str(place))
-        self._opened[rows.table.get_name()] = rows
-        return rows
+        return ParquetRows(self, files, str(place))
+
+    def open(self, files: Sequence[Path], source: str) -> ibis.Table:
+        """Open ``files`` as one table that :meth:`sql` can name to another connection."""
+        table = open_parquet(self.backend, files, source)
+        self._opened[table.get_name()] = tuple(files)
+        return table
 
     def require_place(self, place: Place) -> None:
         wanted = _fixed_folder(self.folder, str(place))
@@ -51,19 +57,42 @@ class ParquetEngine:
     def sql(self, rows: ibis.Table) -> str:
         """A DuckDB SELECT of ``rows`` that any connection at ``TimeZone = 'UTC'`` can run; it names the files by absolute path."""
         compiled = self.backend.compile(rows)
-        views = [f"{quote_name(view)} AS (SELECT * FROM {parquet_relation(opened.files)})" for view, opened in self._opened.items()]  # noqa: S608
+        views = [
+            f"{quote_name(view)} AS ({parquet_select(self.backend, files)})" for view, files in self._opened.items() if view in compiled
+        ]
         return f"WITH {', '.join(views)} SELECT * FROM ({compiled})"  # noqa: S608 - all is quoted
 
 
 class ParquetRows:
     """Files that are one table: columns united by name, null where a file lacks one."""
 
-    def __init__(self, backend: Backend, files: Sequence[Path], pattern: str) -> None:
-        self._backend, self.files, self._pattern = backend, tuple(files), pattern
-        self.table = open_parquet(backend, files, pattern)
+    def __init__(self, engine: ParquetEngine, files: Sequence[Path], pattern: str) -> None:
+        self._engine, self._backend, self.files, self._pattern = engine, engine.backend, tuple(files), pattern
+        self.table = engine.open(files, pattern)
+        self._parts: dict[tuple[Path, ...], ibis.Table] = {self.files: self.table}
+        self._spans: dict[str, dict[Path, Span]] = {}
 
     def require(self, wanted: Wanted, *, everywhere: bool) -> None:
         require_in_files(self._backend, self.files, wanted, everywhere=everywhere)
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        """Only the files that may hold such a moment: one that stores a column as text turns no other window's numbers into text."""
+        files = tuple(self.files_in(column, windows)) or self.files  # of no file there would be no column
+        if files not in self._parts:
+            self._parts[files] = self._engine.open(files, self._pattern)
+        part, every = self._parts[files], self.table.schema()
+        return part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in every.items()})
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> dict[Path, Span]:
+        if column is None:
+            return dict.fromkeys(self.files, UNTOLD)
+        if column not in self._spans:
+            self._spans[column] = {file: span_of(file, column) for file in self.files}
+        return {file: span for file, span in self._spans[column].items() if any(span.meets(window) for window in windows)}
+
+    def require_readable(self) -> None:
+        for file in self.files:
+            require_readable(self._backend, file)
 
     def part_with(self, column: str, value: Any) -> str:
         for file in self.files:

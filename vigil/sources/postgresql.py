@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import ibis
@@ -12,7 +13,9 @@ from ibis.common.exceptions import TableNotFound
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted, require_columns
+from vigil.sources.footers import Span
 from vigil.spec.model import Place, Table
+from vigil.window import Window
 
 if TYPE_CHECKING:
     from ibis.backends.postgres import Backend
@@ -85,6 +88,15 @@ class DatabaseRows:
 
     def require(self, wanted: Wanted, *, everywhere: bool) -> None:
         require_columns(self.table, wanted, self._name)
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        return self.table
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
+        return {}
+
+    def require_readable(self) -> None:
+        """An error of the engine names the table or file itself."""
 
     def part_with(self, column: str, value: Any) -> str:
         return self._name

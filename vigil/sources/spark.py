@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,11 @@ import ibis
 from vigil.errors import SourceError
 from vigil.sources.columns import Wanted
 from vigil.sources.files import list_files, require_in_files
+from vigil.sources.footers import Span
 from vigil.sources.parquet import ParquetEngine
 from vigil.sources.postgresql import DatabaseRows
 from vigil.spec.model import Place, Table
+from vigil.window import Window
 
 RUNNING = "session"  # the master's name for: the session that runs already
 
@@ -80,6 +82,15 @@ class SparkParquet:
 
     def require(self, wanted: Wanted, *, everywhere: bool) -> None:
         require_in_files(self._local.backend, self._files, wanted, everywhere=everywhere)
+
+    def part_in(self, column: str, windows: Sequence[Window]) -> ibis.Table:
+        return self.table
+
+    def files_in(self, column: str | None, windows: Sequence[Window]) -> Mapping[Path, Span]:
+        return {}
+
+    def require_readable(self) -> None:
+        """An error of the engine names the table or file itself."""
 
     def part_with(self, column: str, value: Any) -> str:
         found = self._local.find(self._pattern)

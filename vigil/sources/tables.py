@@ -6,8 +6,9 @@ label counts). Nothing here holds a window's rows in memory; callers aggregate, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,14 @@ import ibis
 
 from vigil.errors import SourceError
 from vigil.sources.columns import Kind, require_columns
+from vigil.sources.content import LABELS, PREDICTIONS, Content, SourceFile, content_of, stamp_of
 from vigil.sources.digest import Digest, rows_digest
-from vigil.sources.engine import open_engine
-from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal
+from vigil.sources.engine import Rows, open_engine
+from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal, not_after
 from vigil.sources.observations import Observations
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.spec.project import Connection
-from vigil.window import Window, spans_of
+from vigil.window import Window, as_utc, spans_of
 
 
 class ModelSource:
@@ -45,6 +47,7 @@ class ModelSource:
     def __init__(self, folder: Path, spec: ModelSpec, connections: Mapping[str, Connection] | None = None) -> None:
         self.folder, self.spec = Path(folder), spec
         self.engine = open_engine(self.folder, spec, connections or {})
+        self._contents: dict[Path, tuple[object, Content]] = {}
         self._opened = self._open()
 
     @property
@@ -54,7 +57,7 @@ class ModelSource:
 
     def columns(self) -> tuple[str, ...]:
         """The names in the prediction log, of all its files."""
-        return tuple(self._log.columns)
+        return tuple(self._log.table.columns)
 
     def predictions(self, window: Window | None = None) -> ibis.Table:
         """The log's rows with ``start <= event time < end``, under their own names; all rows without a window.
@@ -66,6 +69,39 @@ class ModelSource:
     def predictions_in(self, windows: Sequence[Window]) -> ibis.Table:
         """The log's rows of several windows, as :meth:`predictions` gives those of one; no window, no row."""
         return self._rows(windows)
+
+    def known_by(self, now: datetime) -> ibis.Table:
+        """The log's rows that can have happened by ``now``: not later than it by more than ``source.clock_skew_minutes``."""
+        rows = self.predictions()
+        return rows.filter(not_after(rows[self.spec.columns.time], self._believed_until(now)))
+
+    def future_rows(self, now: datetime) -> int:
+        """Count the rows that cannot have happened by ``now`` (see :meth:`known_by`): quarantined, in no window that is looked at."""
+        moment = self._log.table[self.spec.columns.time]
+        later = self._log.table.filter(moment > moment_literal(moment, self._believed_until(now)))
+        with self.reading_log():
+            return int(later.count().to_pyarrow().as_py())
+
+    def rows_in(self, windows: Sequence[Window]) -> dict[Window, int]:
+        """Count the rows of each of ``windows``, by one aggregate over their event times."""
+        if not windows:
+            return {}
+        rows = self._rows(windows)
+        moment = rows[self.spec.columns.time]
+        inside = [(moment >= moment_literal(moment, w.start)) & (moment < moment_literal(moment, w.end)) for w in windows]
+        with self.reading_log():
+            found = rows.aggregate(**{f"w{i}": held.sum() for i, held in enumerate(inside)}).to_pyarrow().to_pylist()[0]
+        return {window: int(found[f"w{i}"] or 0) for i, window in enumerate(windows)}
+
+    @contextmanager
+    def reading_log(self) -> Iterator[None]:
+        """Turn the engine's errors inside the block into SourceErrors that name the file of the log, where one cannot be read."""
+        try:
+            with self.engine.reading(str(self.spec.source.predictions)):
+                yield
+        except SourceError:
+            self._log.require_readable()
+            raise
 
     def reference_rows(self) -> ibis.Table:
         """The labelled rows that the first version was trained on, under their own names.
@@ -121,7 +157,7 @@ class ModelSource:
 
     def data_digest(self, window: Window) -> Digest:
         """Digest of the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""
-        with self.engine.reading(str(self.spec.source.predictions)):
+        with self.reading_log():
             return rows_digest(self.backend, self.predictions(window))
 
     def labels_digest(self, window: Window, as_of: datetime) -> Digest:
@@ -133,6 +169,30 @@ class ModelSource:
             rows = self.labelled((window,), as_of).select(self.spec.columns.id, LABEL, PROBABILITY)
             return rows_digest(self.backend, rows)
 
+    def files(self, window: Window) -> list[SourceFile]:
+        """The files that a look at ``window`` reads, predictions first; none of a database."""
+        log = self._log.files_in(self.spec.columns.time, (window,))
+        return [
+            *(SourceFile(PREDICTIONS, file, span) for file, span in log.items()),
+            *(SourceFile(LABELS, file, span) for file, span in self._observations.files().items()),
+        ]
+
+    def content_of(self, file: Path) -> Content:
+        """The digest of a file's bytes, read once for as long as its size and times stay (see :mod:`vigil.sources.content`)."""
+        key = stamp_of(file)
+        known = self._contents.get(file)
+        if known is None or known[0] != key:
+            known = self._contents[file] = (key, content_of(file))
+        return known[1]
+
+    def part_without_numbers(self, feature: str) -> str | None:
+        """Name the part (file, table) of the log in which a numeric feature is no number; None where it is one in all of them."""
+        try:
+            self._log.require({f"features.{feature}": (feature, Kind.NUMBER_OR_BOOLEAN)}, everywhere=False)
+        except SourceError as error:
+            return error.source
+        return None
+
     def duckdb_sql(self, window: Window, cursor: Any, columns: Collection[str] | None = None) -> str:
         """A SELECT of the window's rows for another DuckDB connection, of which ``cursor`` is one (see Engine.offer).
 
@@ -140,8 +200,12 @@ class ModelSource:
         """
         return self.engine.offer(self.predictions(window), cursor, columns)
 
+    def _believed_until(self, now: datetime) -> datetime:
+        return as_utc(now) + timedelta(minutes=self.spec.source.clock_skew_minutes)
+
     def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
-        columns, rows = self.spec.columns, self._log
+        columns = self.spec.columns
+        rows = self._log.table if windows is None else self._log.part_in(columns.time, windows)
         if windows is not None:
             moment = rows[columns.time]
             inside: Any = ibis.literal(False)
@@ -153,7 +217,7 @@ class ModelSource:
         )
 
     @property
-    def _log(self) -> ibis.Table:
+    def _log(self) -> Rows:
         if self._opened is None:
             raise SourceError(
                 f"no file of the prediction log is there (looked in {self.folder}); write predictions as Parquet, "
@@ -164,9 +228,9 @@ class ModelSource:
 
     @cached_property
     def _observations(self) -> Observations:
-        return Observations(self.engine, self.spec, self._log)
+        return Observations(self.engine, self.spec, self._log.table)
 
-    def _open(self) -> ibis.Table | None:
+    def _open(self) -> Rows | None:
         columns, source = self.spec.columns, str(self.spec.source.predictions)
         found = self.engine.find(self.spec.source.predictions)
         if found is None:
@@ -193,4 +257,4 @@ class ModelSource:
                     source=source,
                     column=name,
                 )
-        return log
+        return found

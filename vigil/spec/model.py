@@ -113,6 +113,9 @@ class Source(SpecModel):
     predictions: Place
     labels: Place
     reference: Place | None = None  # labelled rows of the same columns, which the first version was trained on
+    files: Literal["mutable", "immutable"] = "mutable"  # immutable: a prediction file that changed or went is refused until accepted
+    clock_skew_minutes: Annotated[float, Field(ge=0)] = 10.0  # event times this far after the present are believed; convention
+    look_back_windows: Annotated[int, Field(ge=0)] = 30  # windows in which rows that arrive late are looked for; convention
 
     @property
     def places(self) -> tuple[str | Table, ...]:
@@ -126,9 +129,10 @@ class Source(SpecModel):
         return self
 
     @model_serializer(mode="wrap")
-    def _without_default_connection(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # a specification that names no connection keeps the hash, hence the evaluations, that it had before there were any
-        return {key: value for key, value in serialize(self).items() if key != "connection" or value is not None}
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # a specification that does not use what came later keeps the hash, hence the evaluations, that it had before
+        later = {name: Source.model_fields[name].default for name in ("connection", "files", "clock_skew_minutes", "look_back_windows")}
+        return {key: value for key, value in serialize(self).items() if key not in later or value != later[key]}
 
 
 class Columns(SpecModel):

@@ -23,6 +23,7 @@ from typing import Any, Protocol
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
 from vigil.store.records import (
+    Batch,
     Champion,
     Evaluation,
     Promotion,
@@ -99,6 +100,18 @@ class Store(Protocol):
 
         A window without one is not in it. All are of one moment of the database, in one query a thousand windows.
         """
+        ...
+
+    # files of rows ---------------------------------------------------------------------------------------------------
+    def save_batches(self, batches: Sequence[Batch]) -> int:
+        """Keep contents of files, together or not at all; return how many are new.
+
+        When and by whom one was first seen or accepted is not content.
+        """
+        ...
+
+    def batches(self, model: str) -> tuple[Batch, ...]:
+        """All contents of all files of a model, in the order of recording."""
         ...
 
     # evaluations ----------------------------------------------------------------------------------------------------

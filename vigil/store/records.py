@@ -34,6 +34,35 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Batch:
+    """One content of one file of a model's rows: a file that was rewritten has several.
+
+    Attributes:
+        kind: ``predictions`` or ``labels``.
+        path: relative to the project's folder where it lies in it.
+        sha256: of its bytes; :data:`ABSENT` where a person accepted that the file is gone.
+        modified_ns: the file's time of modification, in nanoseconds since 1970.
+        first_us, last_us: its first and last event time in microseconds since 1970, as its footer tells; None where it does not.
+        by, reason: who accepted this content in place of another, and why; empty where a look saw it first.
+    """
+
+    model: str
+    kind: str
+    path: str
+    sha256: str
+    size: int
+    modified_ns: int
+    first_us: int | None
+    last_us: int | None
+    seen_at: datetime
+    by: str = ""
+    reason: str = ""
+
+
+ABSENT = "absent"
+
+
+@dataclass(frozen=True)
 class Version:
     """One registered version of a model, as vigil needs to know it. ``version`` is the MLflow registry version.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from vigil.decision.types import Action, Decision, GateResult, GateState
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.store.records import Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.records import Batch, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
 from vigil.window import Window
 
 Row = Mapping[str, Any]
@@ -247,6 +247,26 @@ def profile_set_row(model: str, window: Window, data_digest: str, layout_digest:
 
 def profile_row(version: str, segment: str, body: str) -> Row:
     return {"version": _text(version, "version"), "segment": _text(segment, "segment"), "body": _text(body, "body")}
+
+
+def batch_row(batch: Batch) -> Row:
+    return {
+        "model": _text(batch.model, "model"),
+        "kind": _text(batch.kind, "kind"),
+        "path": _text(batch.path, "path"),
+        "sha256": _text(batch.sha256, "sha256"),
+        "size": int(batch.size),
+        "modified_ns": int(batch.modified_ns),
+        "first_us": batch.first_us,
+        "last_us": batch.last_us,
+        "seen_at": utc(batch.seen_at, "seen_at"),
+        "by": _text(batch.by, "by"),
+        "reason": _text(batch.reason, "reason"),
+    }
+
+
+def batch_of(row: Row) -> Batch:
+    return Batch(**{name: row[name] for name in Batch.__dataclass_fields__})
 
 
 def spec_row(model: str, spec_hash: str, body: str) -> Row:

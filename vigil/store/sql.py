@@ -15,7 +15,7 @@ from vigil.store import champions, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
 from vigil.store.keep import keep, keep_parts
 from vigil.store.migrate import migrate
-from vigil.store.records import Champion, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.records import Batch, Champion, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
 from vigil.store.rows import Row
 from vigil.window import Window
 
@@ -148,6 +148,19 @@ class SqlStore:
             if data_digests.get(rows.window_of(row)) == row["data_digest"]
         }
         return dict(sorted(found.items()))
+
+    # files of rows ---------------------------------------------------------------------------------------------------
+    def save_batches(self, batches: Sequence[Batch]) -> int:
+        keys = [("model", "kind", "path", "sha256", "modified_ns")]
+        with writing(self.engine) as connection:
+            return sum(
+                keep(connection, tables.batch, rows.batch_row(batch), keys=keys, not_content=("seen_at", "by", "reason"))
+                for batch in batches
+            )
+
+    def batches(self, model: str) -> tuple[Batch, ...]:
+        query = select(tables.batch).where(tables.batch.c.model == model).order_by(tables.batch.c.seq)
+        return tuple(map(rows.batch_of, self._all(query)))
 
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:

@@ -200,6 +200,24 @@ profile = Table(
     Column("body", Text, nullable=False),
 )
 
+batch = Table(
+    "batch",
+    metadata,
+    _recording_order(),
+    Column("model", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("path", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("modified_ns", BigInteger, nullable=False),
+    Column("first_us", BigInteger),
+    Column("last_us", BigInteger),
+    Column("seen_at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("model", "kind", "path", "sha256", "modified_ns", name="uq_batch_content"),
+)
+
 report = Table(
     "report",
     metadata,
