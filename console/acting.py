@@ -63,7 +63,8 @@ def run(
     with working(f"looking at {model}, {chosen.key}"), flows_of(project):
         from flows.monitor import monitor
 
-        summary = monitor(str(project.folder), model, chosen.start.isoformat(), None if as_of is None else seen_at.isoformat(), report)
+        seen = None if as_of is None else seen_at.isoformat()
+        summary = monitor(str(project.folder), model, chosen.start.isoformat(), seen, "always" if report else "wanted")
     _print_made(project, [summary["decision_id"]], as_json=as_json)
 
 

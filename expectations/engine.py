@@ -76,7 +76,8 @@ class WindowRows:
                 batch = source.add_table_asset(name="rows", table_name=TABLE).add_batch_definition_whole_table("all").get_batch()
                 bounded = {"result_format": "BASIC", "partial_unexpected_count": 1}
                 located = {"unexpected_index_column_names": [self.stored[self.id]], "return_unexpected_index_query": True}
-                return list(batch.validate(self._suite(expectations), result_format=bounded | located).results)
+                with _configured_once():
+                    return list(batch.validate(self._suite(expectations), result_format=bounded | located).results)
             finally:
                 source.get_execution_engine().close()
                 source.get_engine().dispose()
@@ -201,6 +202,24 @@ def _text(name: str, kind: str) -> str:
 
 def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
+
+
+@contextmanager
+def _configured_once() -> Iterator[None]:
+    """Keep each expectation's configuration while it is validated: built anew some sixty times, it is a third of a validation's time."""
+    built = GxExpectation.configuration
+    kept: dict[int, tuple[GxExpectation, Any]] = {}
+
+    def configuration(made: GxExpectation) -> Any:
+        if id(made) not in kept:
+            kept[id(made)] = made, built.fget(made)
+        return kept[id(made)][1]
+
+    GxExpectation.configuration = property(configuration)
+    try:
+        yield
+    finally:
+        GxExpectation.configuration = built
 
 
 @cache

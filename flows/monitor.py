@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from prefect import flow
 
@@ -19,7 +19,13 @@ from vigil.evaluation.measure import quality_passed
 
 
 @flow(name="monitor", flow_run_name="monitor {model} {window_start}")
-def monitor(project: str, model: str, window_start: str | None = None, as_of: str | None = None, report: bool = False) -> dict[str, Any]:
+def monitor(
+    project: str,
+    model: str,
+    window_start: str | None = None,
+    as_of: str | None = None,
+    report: Literal["wanted", "always", "later"] = "wanted",
+) -> dict[str, Any]:
     """Look at one window of ``model`` and decide about it.
 
     Writes: the window's profiles, one evaluation with its measurements, one decision (the store); reports (the
@@ -30,7 +36,7 @@ def monitor(project: str, model: str, window_start: str | None = None, as_of: st
         project: the project's folder.
         window_start: ISO start of a window of the model's grid; default the latest that is due.
         as_of: ISO moment up to which labels are seen; default now.
-        report: write Evidently's reports even where nothing is in breach.
+        report: write Evidently's reports where the specification wants them, or always; ``later`` leaves them to the flow ``report``.
     """
     look = look_at_window(project, model, window_start, as_of)
     if find_evaluation(project, look) is None:
@@ -40,7 +46,8 @@ def monitor(project: str, model: str, window_start: str | None = None, as_of: st
             measurements += measure_drift(project, look) + measure_performance(project, look) + measure_health(project, look)
         record_evaluation(project, look, measurements)
     decision = decide_window(project, look)
-    report_window(project, look, asked=report)
+    if report != "later":
+        report_window(project, look, asked=report == "always")
     summary = publish_decision(project, decision)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)

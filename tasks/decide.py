@@ -26,6 +26,11 @@ def decide_window(project: str, look: Look) -> Decision:
 
 
 @task(cache_policy=NO_CACHE)
+def find_decision(project: str, decision_id: str) -> Decision:
+    return Workspace.of_decision(project, decision_id)[1]
+
+
+@task(cache_policy=NO_CACHE)
 def must_retrain(project: str, decision: Decision) -> bool:
     store = Workspace.open(project, decision.model).store
     due = unfinished(store.decisions(decision.model), store.retrainings(decision.model))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from vigil.decision.types import Decision
 from vigil.evaluation.due import latest_due, windows_to_look_at
 from vigil.evaluation.look import Look, look_at
 from vigil.project import Project
@@ -36,5 +37,5 @@ def look_at_window(project: str, model: str, window_start: str | None, as_of: st
 
 
 @task(cache_policy=NO_CACHE)
-def find_evaluation(project: str, look: Look) -> Evaluation | None:
-    return Workspace.open(project, look.model).store.evaluation(look.evaluation_id)
+def find_evaluation(project: str, of: Look | Decision) -> Evaluation | None:
+    return Workspace.open(project, of.model).store.evaluation(of.evaluation_id)

@@ -29,7 +29,7 @@ from vigil.measurement import TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.profile.profile import Profile
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import DriftMethod, FeatureType, Metric, ModelSpec, Reports, Task
-from vigil.store.records import Version
+from vigil.store.records import Evaluation, Version
 from vigil.window import Window
 from vigil.workspace import Workspace
 
@@ -47,21 +47,27 @@ METHODS = {
 
 
 @task(cache_policy=NO_CACHE)
-def report_window(project: str, look: Look, *, asked: bool = False) -> dict[str, str]:
+def report_window(project: str, look: Look | Evaluation, *, asked: bool = False) -> dict[str, str]:
     """Write the looked-at window's reports where the specification wants them (or they are asked for); returns kind -> path."""
     work = Workspace.open(project, look.model)
-    measurements = work.store.measurements([look.evaluation_id]).get(look.evaluation_id, ())
     known = dict(work.store.reports([look.evaluation_id]).get(look.evaluation_id, {}))
-    if known and all(work.project.path(path).is_file() for path in known.values()):
+    if not lacking(work, look.evaluation_id, asked=asked):
         return known
-    if not (asked or wanted(work.spec.reports, measurements)):
-        return {}
+    measurements = work.store.measurements([look.evaluation_id]).get(look.evaluation_id, ())
     folder = work.project.path(work.project.spec.reports) / look.model / look.window.key.split("/")[0].replace(":", "") / look.evaluation_id
     written = write_reports(work.source, look.window, work.spec, measurements, version_of(work.store, look), look.as_of, folder)
     paths = {kind: os.path.relpath(path, work.project.folder) for kind, path in written.items()}
     for kind, path in paths.items():
         work.store.save_report(look.evaluation_id, kind, path)
     return paths
+
+
+def lacking(work: Workspace, evaluation_id: str, *, asked: bool = False) -> bool:
+    """Tell whether reports of an evaluation are wanted or asked for and are not all there."""
+    known = work.store.reports([evaluation_id]).get(evaluation_id, {})
+    if known:
+        return not all(work.project.path(path).is_file() for path in known.values())
+    return asked or wanted(work.spec.reports, work.store.measurements([evaluation_id]).get(evaluation_id, ()))
 
 
 def wanted(reports: Reports, measurements: Sequence[Measurement]) -> bool:

@@ -65,9 +65,11 @@ def labelled_sample(source: ModelSource, window: Window, spec: ModelSpec, versio
 
 def sample(ordered: ibis.Table, spec: ModelSpec) -> pd.DataFrame:
     """Take at most ``reports.sample_rows`` rows of a table that has an order, the same ones every time, in that order."""
-    count, limit = int(ordered.count().to_pyarrow().as_py()), spec.reports.sample_rows
-    if count <= limit:
-        return ordered.to_pandas()
+    limit = spec.reports.sample_rows
+    first: pd.DataFrame = ordered.limit(limit + 1).to_pandas()
+    if len(first) <= limit:
+        return first
+    count = int(ordered.count().to_pyarrow().as_py())
     chosen = np.random.default_rng(spec.training.seed).choice(count, size=limit, replace=False, shuffle=False)
     frame: pd.DataFrame = ordered.to_pyarrow().take(np.sort(chosen)).to_pandas()
     return frame

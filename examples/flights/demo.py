@@ -5,9 +5,13 @@ A second run goes on where the first was stopped; deleting the folder starts ane
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -80,8 +84,10 @@ def play_year(project: Project, console: Console) -> None:
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console, transient=True
     )
-    with bar, without_heartbeats():
+    with bar, without_heartbeats(), ThreadPoolExecutor(1) as beside:
         step = bar.add_task("reading the flights", total=None)
+        started = beside.submit(start_prefect)
+        from examples.flights.drawing import drawing
         from examples.flights.feed import cached_flights
         from examples.flights.play import play, spans, write_reference
         from flows.adopt import adopt
@@ -92,6 +98,9 @@ def play_year(project: Project, console: Console) -> None:
         flights = flights[flights["event_time"] < year[-1].window.end]  # the last days of December are not a whole week
         write_reference(project.folder, flights, spec)
         bar.update(step, description="training and registering version 1")
+        import expectations.validate  # noqa: F401 - six seconds that pass while Prefect's server starts
+
+        started.result()
         with project.store() as store:
             if store.champion(MODEL) is None:
                 adopt(folder, MODEL, by="the demo", as_of=year[0].start.isoformat())
@@ -99,13 +108,46 @@ def play_year(project: Project, console: Console) -> None:
         models = Versions(project)
         frozen = models[first]
         bar.update(step, total=len(year))
-        for span in year:
-            bar.update(step, description=f"the week of {span.window.start:%d %B}")
-            if not is_decided(project, span.window.start):
-                champion = models.champion()
-                play(project.folder, flights, span, champion, models[champion], frozen)
-                monitor(folder, MODEL, window_start=span.window.start.isoformat(), as_of=span.end.isoformat())
-            bar.advance(step)
+        with drawing(folder) as reports, collecting_seldom():
+            for decision_id in decided(project):
+                reports.of(decision_id)
+            for span in year:
+                bar.update(step, description=f"the week of {span.window.start:%d %B}")
+                if not is_decided(project, span.window.start):
+                    champion = models.champion()
+                    play(project.folder, flights, span, champion, models[champion], frozen)
+                    start, as_of = span.window.start.isoformat(), span.end.isoformat()
+                    reports.of(monitor(folder, MODEL, start, as_of, report="later")["decision_id"])
+                bar.advance(step)
+            bar.update(step, description="drawing the last reports")
+            reports.wait()
+
+
+def start_prefect() -> None:
+    """Start the Prefect server that the year's flows use, where none runs: its twenty seconds pass while the flights are read."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        client.hello()
+
+
+@contextmanager
+def collecting_seldom() -> Iterator[None]:
+    """Look for garbage seldom: the libraries' million objects stay, and looking through them again and again takes a tenth of the time."""
+    before = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 50)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+
+
+def decided(project: Project) -> tuple[str, ...]:
+    """Return the decisions that an earlier run made: a killed one may have left their reports undrawn."""
+    with project.store() as store:
+        return tuple(decision.decision_id for decision in store.decisions(MODEL))
 
 
 def is_decided(project: Project, start: datetime) -> bool:

@@ -23,7 +23,7 @@ from vigil.window import Window
 
 
 def batches_of(source: ModelSource, store: Store, spec: ModelSpec, window: Window, seen_at: datetime) -> tuple[Batch, ...]:
-    """Return what the files hold that a look at ``window`` reads; nothing is written.
+    """Return what is not on record yet of the files that a look at ``window`` reads; nothing is written.
 
     A content that is seen for the first time has its pages checked where they have checksums.
 
@@ -42,7 +42,8 @@ def batches_of(source: ModelSource, store: Store, spec: ModelSpec, window: Windo
         _refuse_changed(content, file, on_record, spec)
         if all(batch.sha256 != content.sha256 for batch in on_record):
             require_sound_pages(file.path)
-        found.append(_batch(spec.model, file, name, content, seen_at))
+        if all((batch.sha256, batch.modified_ns) != (content.sha256, content.modified_ns) for batch in on_record):
+            found.append(_batch(spec.model, file, name, content, seen_at))
     return tuple(found)
 
 

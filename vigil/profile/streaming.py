@@ -140,7 +140,7 @@ class _Stream:
 
 
 def _places(column: pa.Array, known: Sequence[str]) -> pa.Array:
-    return pc.index_in(column, value_set=pa.array(known, pa.string()))  # type: ignore[attr-defined]  # made at run time
+    return pc.index_in(column, value_set=pa.array(known, pa.string()))
 
 
 def _encoded(column: str, known: Sequence[str]) -> str:
