@@ -159,7 +159,7 @@ def test_a_variable_that_is_not_set_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_an_unknown_connection_is_named_with_those_that_are_there(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"names 'warehouse', which is not in connections: .*there: lake"):
-        ModelSource(tmp_path, make_spec(source=TABLES), {"lake": Connection(spark="local[1]")})
+        ModelSource(tmp_path, make_spec(source=TABLES), {"lake": Connection(postgresql="postgresql://lake/scores")})
 
 
 def test_a_glob_of_a_database_is_refused(url: str) -> None:

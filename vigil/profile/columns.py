@@ -103,7 +103,7 @@ def engine_of(rows: ibis.Table) -> str:
 def exactly(value: float) -> Any:
     """Return a float64 literal that every engine reads back bit for bit.
 
-    A plain ``0.30000000000000004`` is a DECIMAL to DuckDB and Spark and may lose its last bit on its way to a double.
+    A plain ``0.30000000000000004`` is a DECIMAL to DuckDB and may lose its last bit on its way to a double.
     """
     return ibis.literal(repr(float(value))).cast("float64")
 

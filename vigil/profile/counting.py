@@ -87,7 +87,7 @@ def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, names
         f: Any = scaled[f"f{i}"]
         z: Any = scaled[f"z{i}"]
         wanted |= {f"present{i}": x.count(), f"low{i}": f.min(), f"high{i}": f.max()}
-        wanted |= {f"total{i}": _exact_sum(z, engine), f"squares{i}": _exact_sum((z * z * (1.0 / FIXED_POINT) + 0.5).floor(), engine)}
+        wanted |= {f"total{i}": _exact_sum(z), f"squares{i}": _exact_sum((z * z * (1.0 / FIXED_POINT) + 0.5).floor())}
         if may_be_endless(kind):
             wanted |= {f"nan{i}": x.isnan().sum(), f"plus{i}": (x == exactly(math.inf)).sum(), f"minus{i}": (x == exactly(-math.inf)).sum()}
         wanted |= {f"edge{i}_{j}": (x <= exactly(edge)).sum() for j, edge in enumerate(layout.numeric[name])}
@@ -110,10 +110,9 @@ def _scaled(finite: Any, scale: Scale, engine: str) -> Any:
     return (near * exactly(steps) - exactly(scale.center * steps) + 0.5).floor().cast("float64")
 
 
-def _exact_sum(whole: Any, engine: str) -> Any:
+def _exact_sum(whole: Any) -> Any:
     """Sum whole numbers without rounding: as integers, so the order of adding cannot matter, in 38 digits."""
-    wide = "decimal(20, 0)" if engine == "pyspark" else "int64"  # Spark alone sums 64-bit integers in 64 bits
-    return whole.cast(wide).sum().cast("decimal(38, 0)")
+    return whole.cast("int64").sum().cast("decimal(38, 0)")
 
 
 def _numeric_summary(row: Mapping[str, Any], i: int, nothing: NumericSummary) -> NumericSummary:
