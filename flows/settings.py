@@ -34,6 +34,15 @@ def use_project(project: Project) -> None:
         os.environ.setdefault(name, value)
 
 
+def reach_prefect() -> str:
+    """Return the address of the Prefect server that flows of this process talk to, started where none runs."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        client.hello()
+        return str(client.api_url)
+
+
 @contextmanager
 def without_heartbeats() -> Iterator[None]:
     """Run flows in this process without heartbeats: joining their thread costs each synchronous flow a second.

@@ -77,7 +77,7 @@ def make_project(folder: Path) -> bool:
 
 def play_year(project: Project, console: Console) -> None:
     """Adopt version 1, then for each week: flights are scored and logged, labels arrive, the week is looked at and decided."""
-    from flows.settings import use_project, without_heartbeats
+    from flows.settings import reach_prefect, use_project, without_heartbeats
 
     use_project(project)
     spec, folder = project.model(MODEL), str(project.folder)
@@ -86,7 +86,7 @@ def play_year(project: Project, console: Console) -> None:
     )
     with bar, without_heartbeats(), ThreadPoolExecutor(1) as beside:
         step = bar.add_task("reading the flights", total=None)
-        started = beside.submit(start_prefect)
+        started = beside.submit(reach_prefect)  # the twenty seconds of its start pass while the flights are read
         from examples.flights.drawing import drawing
         from examples.flights.feed import cached_flights
         from examples.flights.play import play, spans, write_reference
@@ -100,7 +100,7 @@ def play_year(project: Project, console: Console) -> None:
         bar.update(step, description="training and registering version 1")
         import expectations.validate  # noqa: F401 - six seconds that pass while Prefect's server starts
 
-        started.result()
+        api = started.result()
         with project.store() as store:
             if store.champion(MODEL) is None:
                 adopt(folder, MODEL, by="the demo", as_of=year[0].start.isoformat())
@@ -108,7 +108,7 @@ def play_year(project: Project, console: Console) -> None:
         models = Versions(project)
         frozen = models[first]
         bar.update(step, total=len(year))
-        with drawing(folder) as reports, collecting_seldom():
+        with drawing(folder, api) as reports, collecting_seldom():
             for decision_id in decided(project):
                 reports.of(decision_id)
             for span in year:
@@ -121,14 +121,6 @@ def play_year(project: Project, console: Console) -> None:
                 bar.advance(step)
             bar.update(step, description="drawing the last reports")
             reports.wait()
-
-
-def start_prefect() -> None:
-    """Start the Prefect server that the year's flows use, where none runs: its twenty seconds pass while the flights are read."""
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        client.hello()
 
 
 @contextmanager

@@ -34,12 +34,8 @@ class Drawing:
 
 
 @contextmanager
-def drawing(folder: str) -> Iterator[Drawing]:
-    """Start the process, once a flow has run in this one: its Prefect server is used."""
-    from prefect.client.orchestration import get_client
-
-    with get_client(sync_client=True) as client:
-        api = str(client.api_url)
+def drawing(folder: str, api: str) -> Iterator[Drawing]:
+    """Start the process; ``api`` is the address of the Prefect server that it talks to."""
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _connect, (api,))
     try:
         yield Drawing(pool, folder)
