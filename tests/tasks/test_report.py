@@ -14,7 +14,7 @@ import pytest
 from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
-from tasks.report import METHODS, report_window, wanted, write_reports
+from tasks.report import METHODS, lacking, report_window, wanted, write_reports
 from tasks.report_rows import harmless_names
 from tests.tasks.project import (
     AS_OF,
@@ -312,3 +312,15 @@ def test_no_report_is_written_where_none_is_wanted_unless_asked_for(tmp_path: Pa
     look = look_of(adopted_project(tmp_path, scored(200)), ())
     assert report_window.fn(str(tmp_path), look) == {}
     assert set(report_window.fn(str(tmp_path), look, asked=True)) == {"drift", "drift_json", "classification", "classification_json"}
+
+
+def test_reports_are_lacking_where_they_are_wanted_and_not_all_there(tmp_path: Path) -> None:
+    """Nothing in breach lacks none unless asked for; once written none are lacking, until a file is gone."""
+    work = adopted_project(tmp_path, scored(200))
+    calm = look_of(work, ())
+    assert not lacking(work, calm.evaluation_id)
+    assert lacking(work, calm.evaluation_id, asked=True)
+    paths = report_window.fn(str(tmp_path), calm, asked=True)
+    assert not lacking(work, calm.evaluation_id, asked=True)
+    (tmp_path / paths["drift"]).unlink()
+    assert lacking(work, calm.evaluation_id)
