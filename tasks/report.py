@@ -50,9 +50,8 @@ METHODS = {
 def report_window(project: str, look: Look | Evaluation, *, asked: bool = False) -> dict[str, str]:
     """Write the looked-at window's reports where the specification wants them (or they are asked for); returns kind -> path."""
     work = Workspace.open(project, look.model)
-    known = dict(work.store.reports([look.evaluation_id]).get(look.evaluation_id, {}))
     if not lacking(work, look.evaluation_id, asked=asked):
-        return known
+        return dict(work.store.reports([look.evaluation_id]).get(look.evaluation_id, {}))
     measurements = work.store.measurements([look.evaluation_id]).get(look.evaluation_id, ())
     folder = work.project.path(work.project.spec.reports) / look.model / look.window.key.split("/")[0].replace(":", "") / look.evaluation_id
     written = write_reports(work.source, look.window, work.spec, measurements, version_of(work.store, look), look.as_of, folder)

@@ -22,7 +22,6 @@ from vigil.spec.model import ModelSpec
 
 OTHER_SEGMENT = "(other)"  # segment values that the layout does not count one by one
 _COLUMNS_PER_QUERY = 40
-_LITERAL_LEVELS = 500  # more known categories than this are joined as a table, not written into the query
 _COUNTED, _OTHER, _UNSEEN, _NULL = range(4)
 
 Group = tuple[str | None, str | None]  # version, segment value
@@ -140,7 +139,7 @@ def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, n
     for index, name in enumerate(names):
         every = rows.select(**keys, level=as_text(rows[name], engine)).group_by([*keys, "level"]).aggregate(n=ibis._.count())
         counted = every.level.isin(layout.categorical[name])
-        rare = _in_tail(every, engine, name, layout)
+        rare = _in_tail(every, layout.tails[name])
         kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (rare, _OTHER), else_=_UNSEEN)
         kept = every.select(
             *keys,
@@ -153,13 +152,8 @@ def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, n
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
 
 
-def _in_tail(every: ibis.Table, engine: str, name: str, layout: Layout) -> Any:
-    tail = layout.tails[name]
-    if tail is None:
-        return ibis.literal(True)
-    if len(tail) <= _LITERAL_LEVELS or engine == "postgres":  # a table there would have to be written
-        return every.level.isin(tail)
-    return every.level.isin(ibis.memtable({"level": tail}).level)
+def _in_tail(every: ibis.Table, tail: tuple[str, ...] | None) -> Any:
+    return ibis.literal(True) if tail is None else every.level.isin(tail)
 
 
 def _categorical_summary(counts: Mapping[tuple[int, int, str | None], int], i: int, nothing: CategoricalSummary) -> CategoricalSummary:

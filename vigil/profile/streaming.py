@@ -23,6 +23,7 @@ from vigil.profile.counting import OTHER_SEGMENT, Counted, Group
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.tally import Integers, Scratch, Split, Tally, add_numbers, add_texts
+from vigil.sources.columns import quote_text
 from vigil.spec.model import ModelSpec
 
 _BLOCK = 2**16  # rows: half a megabyte a column, which stays in the cache while 19 edges are looked at
@@ -145,7 +146,7 @@ def _places(column: pa.Array, known: Sequence[str]) -> pa.Array:
 
 def _encoded(column: str, known: Sequence[str]) -> str:
     """A DuckDB expression that gives a text's place among the known ones, null for others; it looks each distinct text up once."""
-    levels = ", ".join("'" + level.replace("'", "''") + "'" for level in known)
+    levels = ", ".join(map(quote_text, known))
     return f"TRY_CAST({column} AS ENUM({levels}))"
 
 

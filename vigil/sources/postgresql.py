@@ -46,7 +46,7 @@ class PostgresqlEngine:
             weakref.finalize(self.backend, connection.close)  # tables outlive the engine, not the backend
 
     def find(self, place: Place) -> DatabaseRows:
-        return DatabaseRows(self, place, parts_at_most=2)
+        return DatabaseRows(self, place)
 
     def require_place(self, place: Place) -> None:
         """A table that is not there is an error of :meth:`find` already."""
@@ -70,9 +70,9 @@ class PostgresqlEngine:
 class DatabaseRows:
     """A table of a database. Its columns are the same for all rows, so there is nothing narrower to name than itself."""
 
-    def __init__(self, engine: Any, place: Place, *, parts_at_most: int) -> None:
+    def __init__(self, engine: PostgresqlEngine, place: Place) -> None:
         self._name = str(place)
-        if not isinstance(place, Table) or len(place.parts) > parts_at_most:
+        if not isinstance(place, Table) or len(place.parts) > 2:
             raise SourceError(
                 f"expected a table of connection {engine.name}; write {{table: schema.table}}, or leave out `source.connection`",
                 source=str(place),
@@ -80,7 +80,7 @@ class DatabaseRows:
         *path, name = place.parts
         try:
             with engine.reading(self._name):
-                self.table: ibis.Table = engine.backend.table(name, database=tuple(path) if len(path) > 1 else path[0] if path else None)
+                self.table: ibis.Table = engine.backend.table(name, database=path[0] if path else None)
         except TableNotFound as error:
             raise SourceError(
                 f"is not in connection {engine.name}, or may not be read; correct `source`, or grant SELECT", source=self._name
