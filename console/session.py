@@ -62,14 +62,19 @@ def flows_of(project: Project) -> Iterator[None]:
     """Let the block import and call flows: they talk to this project's Prefect, and what they print stays off stdout.
 
     Raises:
-        OrchestratorError: a Prefect server is named, and does not answer.
+        OrchestratorError: a Prefect server is named, and does not answer; or none is named, and none starts.
     """
-    from flows.settings import use_project, without_heartbeats
+    from flows.settings import start_own_server, use_project, without_heartbeats
 
     use_project(project)
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells where its temporary folder is
     _require_answer(os.environ.get("PREFECT_API_URL"))
+    server = start_own_server()
     with clean_stdout(), without_heartbeats():
+        if server is not None:
+            import flows.monitor  # noqa: F401 - seconds that pass while the server starts
+
+            server.wait()
         yield
     _close_default_engine()
 

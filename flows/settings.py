@@ -1,7 +1,8 @@
 """Which Prefect a project's flows talk to. Call :func:`use_project` before any flow is imported; it imports no Prefect itself.
 
 Precedence: an API address in the environment (a worker, ``vigil up``'s own processes, a test) > ``prefect.api_url`` of
-vigil.yaml > a server that ``vigil up`` runs for this project > an ephemeral server that lives as long as this process.
+vigil.yaml > a server that ``vigil up`` runs for this project > one that lives as long as this process: :mod:`flows.server`
+for vigil's own commands, Prefect's ephemeral server for Python that calls a flow.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from flows.server import OwnServer
 from vigil.project import Project
 from vigil.quiet import be_quiet
 from vigil.up_state import running_api
@@ -34,13 +36,17 @@ def use_project(project: Project) -> None:
         os.environ.setdefault(name, value)
 
 
-def reach_prefect() -> str:
-    """Return the address of the Prefect server that flows of this process talk to, started where none runs."""
-    from prefect.client.orchestration import get_client
+def start_own_server() -> OwnServer | None:
+    """Start a server where none is named, and name it in the environment; None where one is named. Call after :func:`use_project`.
 
-    with get_client(sync_client=True) as client:
-        client.hello()
-        return str(client.api_url)
+    Wait for it (:meth:`OwnServer.wait`) before the first flow run; importing the flows meanwhile costs nothing.
+    """
+    if os.environ.get("PREFECT_API_URL"):
+        return None
+    server = OwnServer()
+    server.start()
+    os.environ["PREFECT_API_URL"] = server.api
+    return server
 
 
 @contextmanager

@@ -10,7 +10,6 @@ import os
 import shutil
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -77,16 +76,16 @@ def make_project(folder: Path) -> bool:
 
 def play_year(project: Project, console: Console) -> None:
     """Adopt version 1, then for each week: flights are scored and logged, labels arrive, the week is looked at and decided."""
-    from flows.settings import reach_prefect, use_project, without_heartbeats
+    from flows.settings import start_own_server, use_project, without_heartbeats
 
     use_project(project)
+    server = start_own_server()  # its start passes while the flights are read
     spec, folder = project.model(MODEL), str(project.folder)
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn(), console=console, transient=True
     )
-    with bar, without_heartbeats(), ThreadPoolExecutor(1) as beside:
+    with bar, without_heartbeats():
         step = bar.add_task("reading the flights", total=None)
-        started = beside.submit(reach_prefect)  # the twenty seconds of its start pass while the flights are read
         from examples.flights.drawing import drawing
         from examples.flights.feed import cached_flights
         from examples.flights.play import play, spans, write_reference
@@ -98,9 +97,8 @@ def play_year(project: Project, console: Console) -> None:
         flights = flights[flights["event_time"] < year[-1].window.end]  # the last days of December are not a whole week
         write_reference(project.folder, flights, spec)
         bar.update(step, description="training and registering version 1")
-        import expectations.validate  # noqa: F401 - six seconds that pass while Prefect's server starts
-
-        api = started.result()
+        if server is not None:
+            server.wait()
         with project.store() as store:
             if store.champion(MODEL) is None:
                 adopt(folder, MODEL, by="the demo", as_of=year[0].start.isoformat())
@@ -108,7 +106,7 @@ def play_year(project: Project, console: Console) -> None:
         models = Versions(project)
         frozen = models[first]
         bar.update(step, total=len(year))
-        with drawing(folder, api) as reports, collecting_seldom():
+        with drawing(folder) as reports, collecting_seldom():
             for decision_id in decided(project):
                 reports.of(decision_id)
             for span in year:

@@ -6,7 +6,6 @@ The flow ``report`` runs there, against the same Prefect server.
 from __future__ import annotations
 
 import multiprocessing
-import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
@@ -34,17 +33,13 @@ class Drawing:
 
 
 @contextmanager
-def drawing(folder: str, api: str) -> Iterator[Drawing]:
-    """Start the process; ``api`` is the address of the Prefect server that it talks to."""
-    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _connect, (api,))
+def drawing(folder: str) -> Iterator[Drawing]:
+    """Start the process; it talks to the Prefect server that the environment names."""
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"))
     try:
         yield Drawing(pool, folder)
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _connect(api: str) -> None:
-    os.environ["PREFECT_API_URL"] = api
 
 
 def _draw(folder: str, decision_id: str) -> None:

@@ -25,7 +25,7 @@ def _logs_go_to_the_session() -> None:
 
 
 @pytest.fixture(scope="module")
-def adopted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+def adopted(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> tuple[Path, list[dict[str, Any]]]:
     """A project whose first version the command trained, and what the command answered."""
     folder = make_project(tmp_path_factory.mktemp("acting") / "project", promotion="approve")
     return folder, answer(folder, "adopt", MODEL, "--by", "ada")

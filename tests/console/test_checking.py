@@ -150,8 +150,9 @@ def test_doctor_says_which_schema_a_store_has(tmp_path: Path) -> None:
     assert (row["verdict"], row["message"].endswith(f"state/vigil.db, schema {HEAD}")) == ("ok", True)
 
 
-def test_doctor_names_servers_that_do_not_answer(tmp_path: Path) -> None:
+def test_doctor_names_servers_that_do_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that was free a moment ago refuses the connection."""
+    monkeypatch.delenv("PREFECT_API_URL")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

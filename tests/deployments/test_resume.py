@@ -2,25 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from deployments.resume import ATTEMPTS, CRASHED_WITHIN, Interrupted, resume_interrupted
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def harness() -> Iterator[None]:
-    """A server of its own for this module's tests."""
-    from prefect.testing.utilities import prefect_test_harness
-
-    with prefect_test_harness(server_startup_timeout=120):
-        yield
 
 
 class Runs:
@@ -54,7 +42,7 @@ class Runs:
 def prefect_test(body: Any) -> Any:
     """Run an asynchronous test with a client and a deployment of its own."""
 
-    def test(harness: None) -> None:
+    def test(prefect_server: str) -> None:
         import asyncio
 
         from prefect import get_client

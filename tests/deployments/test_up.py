@@ -61,7 +61,8 @@ def project(tmp_path: Path) -> Iterator[Project]:
 
 def start_up(project: Project) -> subprocess.Popen[str]:
     paths = [str(ROOT), str(TOY), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}
+    kept = {name: value for name, value in os.environ.items() if name != "PREFECT_API_URL"}
+    environment = {**kept, "PYTHONPATH": os.pathsep.join(paths)}
     command = [sys.executable, str(TOY / "up.py"), str(project.folder)]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 

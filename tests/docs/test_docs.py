@@ -38,7 +38,7 @@ def squeezed(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
     """The small project with a challenger that waits for approval."""
     from flows.adopt import adopt
     from flows.monitor import monitor

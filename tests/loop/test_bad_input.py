@@ -17,7 +17,7 @@ from vigil.store.records import RetrainingState
 
 
 @pytest.fixture(scope="module")
-def adopted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def adopted(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
     """The project with its first version and one sound week that nobody has looked at."""
     from flows.adopt import adopt
 

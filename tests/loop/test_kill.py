@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
@@ -62,16 +62,11 @@ def kill_at(where: str, moment: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def children() -> Iterator[ForkServerContext]:
-    """Children that start with everything imported and talk to one Prefect server."""
-    from prefect.settings import PREFECT_API_URL
-    from prefect.testing.utilities import prefect_test_harness
-
+def children(prefect_server: str) -> ForkServerContext:
+    """Children that start with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    with prefect_test_harness(server_startup_timeout=120), pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PREFECT_API_URL", PREFECT_API_URL.value())
-        context.set_forkserver_preload(["flows.monitor", "mlflow.sklearn", "sklearn.linear_model", "tests.loop.test_kill"])
-        yield context
+    context.set_forkserver_preload(["flows.monitor", "expectations.validate", "mlflow.sklearn", "tests.loop.test_kill"])
+    return context
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ RETRAINED = CHANGED_FROM + 1  # lower performance in 2 of 3 weeks
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+def played(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> tuple[Path, list[dict[str, Any]]]:
     """The project after eight weeks, and what each run of the flow returned."""
     from flows.adopt import adopt
     from flows.monitor import monitor
@@ -115,7 +115,7 @@ def test_operators_see_the_decision_as_an_artifact(played: tuple[Path, list[dict
     assert "Is the data at fault?" in str(artifact.data)
 
 
-def test_a_waiting_challenger_is_approved_once(tmp_path: Path) -> None:
+def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: str) -> None:
     """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late."""
     from flows.adopt import adopt
     from flows.monitor import monitor
