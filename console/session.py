@@ -20,7 +20,7 @@ from console.output import clean_stdout
 if TYPE_CHECKING:
     from vigil.project import Project
 
-API_SECONDS = 5  # convention: an API that takes longer to say that it lives is not usable by a person
+API_SECONDS = 20  # a server on a busy machine takes its time; one that is not there refuses at once
 
 
 @dataclass(frozen=True)

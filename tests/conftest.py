@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +18,9 @@ import pytest
 
 from flows.server import OwnServer, wait_until_it_answers
 
+# Where the environment forbids caches of compiled code, each of the hundred processes would compile everything again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 _HOME = tempfile.mkdtemp(prefix="vigil-tests-prefect-")
 os.environ.update(
     PREFECT_HOME=_HOME,

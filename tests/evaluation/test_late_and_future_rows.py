@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -99,9 +100,18 @@ def test_of_a_look_back_later_rows_are_not_the_future(work: Workspace) -> None:
     assert look_at(work.source, work.store, work.spec, DAYS[0], as_of).future_rows == 8 * ROWS - skewed
 
 
-def test_rows_that_come_late_profile_their_own_window_again_and_no_other(work: Workspace) -> None:
-    """All ten days are profiled once; then a row of the third day arrives, and one more profile is made."""
+@pytest.fixture(scope="module")
+def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project after its first run has looked at all ten days."""
+    work = log_of(tmp_path_factory.mktemp("looked-at") / "project")
     assert look_at_all(work) == tuple(DAYS)
+    return work.project.folder
+
+
+def test_rows_that_come_late_profile_their_own_window_again_and_no_other(looked_at: Path, tmp_path: Path) -> None:
+    """All ten days are profiled once; then a row of the third day arrives, and one more profile is made."""
+    folder = shutil.copytree(looked_at, tmp_path / "project")
+    work = Workspace.open(folder, next(folder.glob("models/*.yaml")).stem)
     assert profiled(work) == 10
     assert look_at_all(work) == tuple(DAYS[-3:])  # the newest few, whose labels may have changed; nothing new of them
     assert profiled(work) == 10
@@ -113,12 +123,12 @@ def test_rows_that_come_late_profile_their_own_window_again_and_no_other(work: W
 
 
 @pytest.mark.parametrize(("windows", "found"), [(0, False), (7, False), (8, True)])
-def test_late_rows_are_looked_for_as_far_back_as_the_specification_says(tmp_path: Path, windows: int, found: bool) -> None:
+def test_late_rows_are_looked_for_as_far_back_as_the_specification_says(looked_at: Path, tmp_path: Path, windows: int, found: bool) -> None:
     """The third day of ten is the eighth from the end."""
-    work = log_of(tmp_path / "project", look_back_windows=windows)
-    look_at_all(work)
-    added = add(work, DAYS[2].start + timedelta(hours=23))
-    assert (DAYS[2] in windows_to_look_at(added.source, added.store, added.spec, NOW)) is found
+    folder = shutil.copytree(looked_at, tmp_path / "project")
+    added = add(Workspace.open(folder, next(folder.glob("models/*.yaml")).stem), DAYS[2].start + timedelta(hours=23))
+    spec = added.spec.model_copy(update={"source": added.spec.source.model_copy(update={"look_back_windows": windows})})
+    assert (DAYS[2] in windows_to_look_at(added.source, added.store, spec, NOW)) is found
 
 
 def test_a_specification_that_leaves_both_to_their_defaults_keeps_its_hash(work: Workspace) -> None:
