@@ -42,7 +42,8 @@ class DriftRows:
 def drift_rows(source: ModelSource, window: Window, spec: ModelSpec, version: Version) -> DriftRows:
     """Sample the window's rows that ``version`` scored, and the rows that it was trained on."""
     layout = Layout.from_json(version.layout)
-    current, wrong = _prepared([_of_version(source.predictions(window), spec, version)], spec, layout)
+    in_time = (spec.columns.time, spec.columns.id)  # Evidently draws the window's rows in the order that they come in
+    current, wrong = _prepared([_of_version(source.predictions(window), spec, version)], spec, layout, in_time)
     reference, wrong_there = _prepared(training_population(source, version), spec, layout)
     left_out = {name: f"{why} in the reference" for name, why in wrong_there.items()} | wrong
     for side, frame in (("the reference", reference), ("the window", current)):
@@ -102,15 +103,25 @@ def _of_version(rows: ibis.Table, spec: ModelSpec, version: Version) -> ibis.Tab
     return rows.filter(rows[spec.columns.version].cast("string") == version.version)
 
 
-def _prepared(tables: Sequence[ibis.Table], spec: ModelSpec, layout: Layout) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Sample the rows of ``tables`` together as a frame of features; and the features that cannot be drawn, each with why."""
+def _prepared(
+    tables: Sequence[ibis.Table], spec: ModelSpec, layout: Layout, order: Sequence[str] = ()
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Sample the rows of ``tables`` together as a frame of features; and the features that cannot be drawn, each with why.
+
+    ``order``: the columns that order the rows; by default the features do, which every source has.
+    """
     wrong = {name: why for name in spec.features for table in tables if (why := _why_not(table, name, spec)) is not None}
     wanted = [name for name in spec.features if name not in wrong]
     if not wanted:
         return pd.DataFrame(), wrong
-    parts = [table.select(**{name: _plain(table, name, spec) for name in wanted}) for table in tables]
+    prefix = "_" * (1 + max(map(len, wanted)))  # longer than any feature's name
+    keys = {f"{prefix}{i}": name for i, name in enumerate(order)}
+    parts = [
+        table.select(**{name: _plain(table, name, spec) for name in wanted}, **{key: table[name] for key, name in keys.items()})
+        for table in tables
+    ]
     rows = parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
-    frame = sample(rows.order_by(wanted), spec)
+    frame = sample(rows.order_by([*keys] or wanted), spec)[wanted]
     for name in wanted:
         if spec.features[name].type is FeatureType.CATEGORICAL:
             frame[name] = _grouped(frame[name], name, layout)

@@ -115,6 +115,27 @@ def test_operators_see_the_decision_as_an_artifact(played: tuple[Path, list[dict
     assert "Is the data at fault?" in str(artifact.data)
 
 
+def test_reports_are_drawn_afterwards_when_somebody_asks(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The specification says never, so nothing is drawn until it is asked for; the decision's artifact then links the pages."""
+    from prefect.artifacts import Artifact
+
+    from flows.report import report
+
+    folder, summaries = played
+    decision_id = summaries[RETRAINED]["decision_id"]
+    pages = Project.open(folder).path(Project.open(folder).spec.reports)
+    assert report(str(folder), decision_id)["decision_id"] == decision_id
+    assert not [*pages.rglob("*.html")]
+    report(str(folder), decision_id, always=True)
+    drawn = {page.name: page.stat().st_mtime_ns for page in pages.rglob("*.html")}
+    assert set(drawn) == {"drift.html", "classification.html"}
+    artifact = Artifact.get(f"decision-{MODEL}")
+    assert artifact is not None
+    assert "drift.html" in str(artifact.data)
+    report(str(folder), decision_id, always=True)
+    assert {page.name: page.stat().st_mtime_ns for page in pages.rglob("*.html")} == drawn
+
+
 def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: str) -> None:
     """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late."""
     from flows.adopt import adopt

@@ -15,7 +15,7 @@ from scipy.stats import ks_2samp
 from sklearn.metrics import roc_auc_score
 
 from tasks.report import METHODS, lacking, report_window, wanted, write_reports
-from tasks.report_rows import harmless_names
+from tasks.report_rows import drift_rows, harmless_names
 from tests.tasks.project import (
     AS_OF,
     FEATURES,
@@ -194,6 +194,19 @@ def test_samples_are_bounded_and_the_same_every_time(tmp_path: Path) -> None:
         bodies.append(written(folder, frame, spec)["drift_json"])
     assert bodies[0]["rows"] == {"current": 100, "reference": 100}
     assert bodies[0]["agreement"] == bodies[1]["agreement"]
+
+
+def test_the_windows_rows_are_drawn_in_the_order_of_time(tmp_path: Path) -> None:
+    """Evidently's plot has them from left to right: a sample of them, too, and whatever the features' values are."""
+    rows = scored(400)
+    rows["amount"] = rows["amount"].sort_values(ascending=False, ignore_index=True)
+    write_files(tmp_path, rows.sample(frac=1.0, random_state=3))
+    spec = spec_of(reports={"sample_rows": 100})
+    source = ModelSource(tmp_path, spec)
+    shown = drift_rows(source, WINDOW, spec, version_of_reference(source, spec)).current
+    assert list(shown.columns) == list(spec.features)
+    assert len(shown) == 100
+    assert shown["amount"].is_monotonic_decreasing
 
 
 def test_only_rows_of_the_looked_at_version_are_shown(tmp_path: Path) -> None:
