@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from prefect import task
@@ -39,19 +40,26 @@ def list_unfinished(project: str, model: str) -> tuple[Decision, ...]:
 
 @task(cache_policy=NO_CACHE)
 def hand_over(project: str, decision: Decision) -> bool:
-    """Start the retraining as a deployment run of its own where this run is one; False where the caller is to run it."""
+    """Start the retraining as a deployment run of its own where this run is one; False where the caller is to run it.
+
+    A decision has one run that is scheduled or under way: the same key names the same run. Where that one has ended and left the
+    retraining unfinished (it failed, or was cancelled), the next key names the next attempt.
+    """
     from prefect.deployments import run_deployment
     from prefect.runtime import deployment
 
     if deployment.id is None:
         return False
-    run_deployment(
-        "retrain/retrain",
-        parameters={"project": project, "decision_id": decision.decision_id},
-        idempotency_key=decision.decision_id,
-        timeout=0,
-        as_subflow=False,
-    )
+    for attempt in count(1):
+        run: Any = run_deployment(
+            "retrain/retrain",
+            parameters={"project": project, "decision_id": decision.decision_id},
+            idempotency_key=decision.decision_id if attempt == 1 else f"{decision.decision_id}, attempt {attempt}",
+            timeout=0,
+            as_subflow=False,
+        )
+        if not run.state.is_final():
+            break
     return True
 
 
