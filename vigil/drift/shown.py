@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 
+from vigil.drift.evidence import correlation_change_p
 from vigil.drift.quantities import Bounded, finite, percentile, percentile_shift, share_from, variance_ratio
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile
+from vigil.profile.profile import CategoricalSummary, NumericSummary, PairSummary, Profile
 from vigil.spec.model import ModelSpec, Task
 
 PERCENTILES = (0.05, 0.5, 0.95)
@@ -28,6 +29,8 @@ def shown_beside(current: Profile, reference: Profile, spec: ModelSpec) -> list[
       ``variance_ratio`` (window over reference; 1 is no change).
     - of a binary model's score ``positive_share`` (score at least :data:`POSITIVE_FROM`) and ``high_confidence_rate`` (score at
       least :data:`CONFIDENT_FROM`, or below one minus it), with the reference's in the detail.
+    - of the pairs of ``spec.drift.correlations`` the signed ``correlation_change``, window less reference, with both and the p-value of
+      their difference in the detail (Fisher's transformation); the subject names both features.
     """
     shown: list[Measurement] = []
     for name in spec.features:
@@ -46,7 +49,9 @@ def shown_beside(current: Profile, reference: Profile, spec: ModelSpec) -> list[
             _of_score("positive_share", score, *map(_positive, sides)),
             _of_score("high_confidence_rate", score, *map(_confident, sides)),
         ]
-    return shown
+    return shown + [
+        _correlation(" ~ ".join(pair), current.pairs[pair], then) for pair, then in reference.pairs.items() if pair in current.pairs
+    ]
 
 
 def rows_for(share: float) -> int:
@@ -93,6 +98,14 @@ def _spread(name: str, now: NumericSummary, then: NumericSummary) -> Measurement
         return _too_few("variance_ratio", name, now.n, FEWEST_ROWS)
     detail = {"std": now.std, "reference_std": then.std}
     return Measurement(Layer.DRIFT, "variance_ratio", variance_ratio(now.std, then.std), Verdict.OK, now.n, subject=name, detail=detail)
+
+
+def _correlation(name: str, now: PairSummary, then: PairSummary) -> Measurement:
+    ours, theirs = now.correlation, then.correlation
+    if ours is None or theirs is None or min(now.n, then.n) < FEWEST_ROWS:
+        return _too_few("correlation_change", name, now.n, FEWEST_ROWS)
+    detail = {"correlation": ours, "reference_correlation": theirs, "p_value": correlation_change_p(theirs, then.n, ours, now.n)}
+    return Measurement(Layer.DRIFT, "correlation_change", ours - theirs, Verdict.OK, now.n, subject=name, detail=detail)
 
 
 def _positive(side: NumericSummary) -> tuple[int, Bounded | None]:

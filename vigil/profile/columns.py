@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -16,6 +16,7 @@ import ibis.expr.datatypes as dt
 from vigil.errors import SourceError
 from vigil.spec.model import FeatureType, ModelSpec
 
+_T = TypeVar("_T")
 _WHOLE_FLOATS = 2.0**53  # up to here every whole number is a float64
 
 
@@ -108,9 +109,9 @@ def exactly(value: float) -> Any:
     return ibis.literal(repr(float(value))).cast("float64")
 
 
-def batches(names: Iterable[str], size: int) -> Iterator[tuple[str, ...]]:
-    """Split ``names`` into runs of ``size``, in order."""
-    every = tuple(names)
+def batches(items: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
+    """Split ``items`` into runs of ``size``, in order."""
+    every = tuple(items)
     for start in range(0, len(every), size):
         yield every[start : start + size]
 

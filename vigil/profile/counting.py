@@ -16,12 +16,13 @@ from typing import Any
 import ibis
 
 from vigil.profile.columns import as_number, as_text, batches, engine_of, exactly, finite_only, may_be_endless
-from vigil.profile.layout import Layout, Scale
-from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, Profile
+from vigil.profile.layout import Layout, Pair, Scale
+from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, PairSummary, Profile
 from vigil.spec.model import ModelSpec
 
 OTHER_SEGMENT = "(other)"  # segment values that the layout does not count one by one
 _COLUMNS_PER_QUERY = 40
+_PAIRS_PER_QUERY = 40
 _COUNTED, _OTHER, _UNSEEN, _NULL = range(4)
 
 Group = tuple[str | None, str | None]  # version, segment value
@@ -49,6 +50,11 @@ def _counted(rows: ibis.Table, spec: ModelSpec, nothing: Profile, layout: Layout
             sizes[group] = row["rows"]
             summaries = numbers.setdefault(group, {})
             summaries |= {name: _numeric_summary(row, i, nothing.numeric[name]) for i, name in enumerate(names)}
+    pairs: dict[Group, dict[Pair, PairSummary]] = {group: {} for group in sizes}
+    for some in batches(nothing.pairs, _PAIRS_PER_QUERY):
+        for row in _answers(_pair_query(keys, rows, some, layout)):
+            group = (row.get("version"), row.get("segment"))
+            pairs[group] |= {pair: PairSummary(*(int(row[f"s{j}_{k}"] or 0) for k in range(6))) for j, pair in enumerate(some)}
     texts: dict[Group, dict[str, CategoricalSummary]] = {group: {} for group in sizes}
     for names in batches(nothing.categorical, _COLUMNS_PER_QUERY):
         found: dict[Group, dict[tuple[int, int, str | None], int]] = {group: {} for group in sizes}
@@ -56,7 +62,7 @@ def _counted(rows: ibis.Table, spec: ModelSpec, nothing: Profile, layout: Layout
             found[row.get("version"), row.get("segment")][row["column"], row["kind"], row["level"]] = row["n"]
         for group, counts in found.items():
             texts[group] |= {name: _categorical_summary(counts, i, nothing.categorical[name]) for i, name in enumerate(names)}
-    return {group: Profile(nothing.layout, size, numbers[group], texts[group]) for group, size in sizes.items() if size > 0}
+    return {group: Profile(nothing.layout, size, numbers[group], texts[group], pairs[group]) for group, size in sizes.items() if size > 0}
 
 
 def _keyed(rows: ibis.Table, engine: str, spec: ModelSpec, layout: Layout, segment: str | None) -> Mapping[str, Any]:
@@ -86,11 +92,34 @@ def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, names
         f: Any = scaled[f"f{i}"]
         z: Any = scaled[f"z{i}"]
         wanted |= {f"present{i}": x.count(), f"low{i}": f.min(), f"high{i}": f.max()}
-        wanted |= {f"total{i}": _exact_sum(z), f"squares{i}": _exact_sum((z * z * (1.0 / FIXED_POINT) + 0.5).floor())}
+        wanted |= {f"total{i}": _exact_sum(z), f"squares{i}": _exact_sum(_product(z, z))}
         if may_be_endless(kind):
             wanted |= {f"nan{i}": x.isnan().sum(), f"plus{i}": (x == exactly(math.inf)).sum(), f"minus{i}": (x == exactly(-math.inf)).sum()}
         wanted |= {f"edge{i}_{j}": (x <= exactly(edge)).sum() for j, edge in enumerate(layout.numeric[name])}
     return scaled.group_by(list(keys)).aggregate(**wanted) if keys else scaled.aggregate(**wanted)
+
+
+def _pair_query(keys: Mapping[str, Any], rows: ibis.Table, pairs: tuple[Pair, ...], layout: Layout) -> ibis.Table:
+    """One row per group: for each pair the rows where both are finite, and of those the sums, in the order of :class:`PairSummary`."""
+    names = list(dict.fromkeys(name for pair in pairs for name in pair))
+    scaled = rows.select(**keys, **{f"z{i}": in_steps(rows, name, layout.scales[name]) for i, name in enumerate(names)})
+    wanted: dict[str, Any] = {}
+    for j, pair in enumerate(pairs):
+        x, y = (scaled[f"z{names.index(name)}"] for name in pair)
+        both = x.notnull() & y.notnull()
+        x, y = (ibis.ifelse(both, z, ibis.null("float64")) for z in (x, y))
+        sums = (both.sum(), _exact_sum(x), _exact_sum(y), *(_exact_sum(_product(a, b)) for a, b in ((x, x), (y, y), (x, y))))
+        wanted |= {f"s{j}_{k}": total for k, total in enumerate(sums)}
+    return scaled.group_by(list(keys)).aggregate(**wanted) if keys else scaled.aggregate(**wanted)
+
+
+def in_steps(rows: ibis.Table, name: str, scale: Scale) -> Any:
+    """Return a column's finite values as :class:`~vigil.profile.profile.NumericSummary` sums them, others as null."""
+    return _scaled(finite_only(as_number(rows[name]), rows.schema()[name]), scale, engine_of(rows))
+
+
+def _product(one: Any, other: Any) -> Any:
+    return (one * other * (1.0 / FIXED_POINT) + 0.5).floor()
 
 
 def reach(scale: Scale) -> tuple[float, float]:

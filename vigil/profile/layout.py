@@ -11,7 +11,7 @@ import json
 import math
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +27,9 @@ KNOWN_LEVELS = 50_000  # categories listed at all, so that a new one is told fro
 LAYOUT_ROWS = 100_000  # edges are quantiles of so many rows: their own share is then within 0.2 % (standard error) of a bin's 5 %
 _FORMAT = 1
 _COLUMNS_PER_QUERY = 50
+
+
+Pair = tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -47,12 +50,18 @@ class Layout:
         scales: numeric column -> the unit of its moments.
         tails: categorical column -> further categories of the reference, counted together as ``other``; None where there
             are more than can be listed: then all else is ``other`` and a new category cannot be told.
+        pairs: numeric columns whose correlation is kept.
     """
 
     numeric: Mapping[str, tuple[float, ...]]
     categorical: Mapping[str, tuple[str, ...]]
     scales: Mapping[str, Scale]
     tails: Mapping[str, tuple[str, ...] | None]
+    pairs: tuple[Pair, ...] = ()
+
+    def with_pairs(self, pairs: tuple[Pair, ...]) -> Layout:
+        """Return the layout with the correlation of these pairs kept."""
+        return replace(self, pairs=pairs)
 
     def known(self, column: str) -> tuple[str, ...] | None:
         """Return every category of the reference, or None where they are more than :data:`KNOWN_LEVELS`."""
@@ -75,7 +84,7 @@ class Layout:
                 name: {"levels": list(levels), "tail": None if (tail := self.tails[name]) is None else list(tail)}
                 for name, levels in self.categorical.items()
             },
-        }
+        } | ({"pairs": self.pairs} if self.pairs else {})
         return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -94,6 +103,7 @@ class Layout:
             categorical={name: tuple(entry["levels"]) for name, entry in categorical.items()},
             scales={name: Scale(entry["center"], entry["unit"]) for name, entry in numeric.items()},
             tails={name: None if entry["tail"] is None else tuple(entry["tail"]) for name, entry in categorical.items()},
+            pairs=tuple((left, right) for left, right in body.get("pairs", ())),
         )
 
 
@@ -110,7 +120,7 @@ def layout_of(rows: ibis.Table, spec: ModelSpec) -> Layout:
     numeric, categorical = columns_to_profile(rows, spec)
     edges: dict[str, tuple[float, ...]] = {}
     scales: dict[str, Scale] = {}
-    some = _part(rows)
+    some = some_rows(rows)
     for names in batches(numeric, _COLUMNS_PER_QUERY):
         for name, (quantiles, minimum, maximum) in _quantiles(some, names).items():
             whole = not (rows.schema()[name].is_floating() or rows.schema()[name].is_decimal())
@@ -167,8 +177,11 @@ def _below(value: float, *, whole: bool) -> float:
     return -sys.float_info.min if abs(value) < sys.float_info.min else math.nextafter(value, -math.inf)
 
 
-def _part(rows: ibis.Table) -> ibis.Table:
-    """Some :data:`LAYOUT_ROWS` rows of many, the same every time: DuckDB keeps the order of rows, and a hash of places has no pattern."""
+def some_rows(rows: ibis.Table) -> ibis.Table:
+    """Return some :data:`LAYOUT_ROWS` of many rows, the same every time; on other engines than DuckDB all of them.
+
+    DuckDB keeps the order of rows, and a hash of their places has no pattern.
+    """
     if engine_of(rows) != "duckdb":
         return rows
     of = int(rows.count().to_pyarrow().as_py()) // LAYOUT_ROWS

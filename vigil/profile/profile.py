@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any, TypeVar
 
 from pydantic_core import from_json as parse_json  # exact as json's, three times as fast
 
 from vigil.errors import StoreError
-from vigil.profile.layout import Layout, Scale
+from vigil.profile.layout import Layout, Pair, Scale
 
 FIXED_POINT = 2**20  # moments are summed in steps of unit / FIXED_POINT; a value further than FIXED_POINT units away counts as that far
 _FORMAT = 1
@@ -124,6 +124,36 @@ class CategoricalSummary:
         )
 
 
+@dataclass(frozen=True)
+class PairSummary:
+    """Two numeric columns of some rows, of those where both are finite: how many, and their moments in steps of ``1 / FIXED_POINT``.
+
+    Attributes:
+        left, right, left_squares, right_squares, products: sums of ``z``, ``z**2`` and ``z_left * z_right``, each column's ``z`` as in
+            :class:`NumericSummary`.
+    """
+
+    n: int = 0
+    left: int = 0
+    right: int = 0
+    left_squares: int = 0
+    right_squares: int = 0
+    products: int = 0
+
+    @property
+    def correlation(self) -> float | None:
+        """Pearson's correlation, in [-1, 1]; None where a side has no spread (one below ``unit / 1000`` is lost in the steps)."""
+        scaled = FIXED_POINT * self.n
+        variances = (self.left_squares * scaled - self.left**2, self.right_squares * scaled - self.right**2)
+        if min(variances) <= 0:
+            return None
+        found = (self.products * scaled - self.left * self.right) / math.sqrt(variances[0] * variances[1])
+        return min(max(found, -1.0), 1.0)
+
+    def __add__(self, other: PairSummary) -> PairSummary:
+        return PairSummary(*map(sum, zip(astuple(self), astuple(other), strict=True)))
+
+
 Summary = NumericSummary | CategoricalSummary
 
 
@@ -138,6 +168,7 @@ class Profile:
     rows: int
     numeric: Mapping[str, NumericSummary]
     categorical: Mapping[str, CategoricalSummary]
+    pairs: Mapping[Pair, PairSummary] = field(default_factory=dict)
 
     def column(self, name: str) -> Summary | None:
         """Return the column's summary; None where the rows did not have it."""
@@ -151,6 +182,7 @@ class Profile:
             rows=0,
             numeric={name: NumericSummary(edges, layout.scales[name], (0,) * (len(edges) + 1)) for name, edges in layout.numeric.items()},
             categorical={name: CategoricalSummary(levels, (0,) * len(levels)) for name, levels in layout.categorical.items()},
+            pairs={pair: PairSummary() for pair in layout.pairs},
         )
 
     def __add__(self, other: Profile) -> Profile:
@@ -168,6 +200,7 @@ class Profile:
             categorical={
                 name: summary + other.categorical[name] for name, summary in self.categorical.items() if name in other.categorical
             },
+            pairs={pair: summary + other.pairs[pair] for pair, summary in self.pairs.items() if pair in other.pairs},
         )
 
     def to_json(self) -> str:
@@ -181,6 +214,8 @@ class Profile:
             },
             "categorical": {name: vars(summary) for name, summary in self.categorical.items()},
         }
+        if self.pairs:
+            body["pairs"] = [[*pair, *astuple(summary)] for pair, summary in sorted(self.pairs.items())]
         return json.dumps(body, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -216,7 +251,10 @@ def profile_sum(texts: Iterable[str]) -> Profile:
         }
         for kind in ("numeric", "categorical")
     }
-    return _profile_from({**first, **columns, "rows": sum(body["rows"] for body in bodies)})
+    pairs = [_pairs_from(body) for body in bodies]
+    summed = {pair: sum((found[pair] for found in pairs), PairSummary()) for pair in pairs[0] if all(pair in found for found in pairs)}
+    total = _profile_from({**first, **columns, "rows": sum(body["rows"] for body in bodies)})
+    return replace(total, pairs=summed)
 
 
 def _entry_sum(entries: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -246,7 +284,12 @@ def _profile_from(body: Mapping[str, Any]) -> Profile:
             name: CategoricalSummary(**entry | {"levels": tuple(entry["levels"]), "counts": tuple(entry["counts"])})
             for name, entry in body["categorical"].items()
         },
+        pairs=_pairs_from(body),
     )
+
+
+def _pairs_from(body: Mapping[str, Any]) -> dict[Pair, PairSummary]:
+    return {(left, right): PairSummary(*sums) for left, right, *sums in body.get("pairs", ())}
 
 
 def _numeric_from(entry: Mapping[str, Any]) -> NumericSummary:

@@ -11,6 +11,7 @@ import ibis
 
 from vigil.measurement import WHOLE
 from vigil.profile.layout import Layout, layout_of
+from vigil.profile.pairs import with_pairs
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
 from vigil.spec.model import ModelSpec
@@ -25,7 +26,7 @@ def reference_of(training: ibis.Table, held_out: ibis.Table, spec: ModelSpec) ->
     """
     score = spec.columns.score
     features = training.select(*spec.features)
-    layout, scored = layout_of(features, spec), layout_of(held_out, spec)
+    layout, scored = with_pairs(layout_of(features, spec), features, spec), layout_of(held_out, spec)
     layout = replace(
         layout, numeric={**layout.numeric, score: scored.numeric[score]}, scales={**layout.scales, score: scored.scales[score]}
     )

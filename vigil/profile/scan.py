@@ -40,6 +40,7 @@ def profile_rows(rows: ibis.Table, spec: ModelSpec, layout: Layout) -> dict[tupl
         numeric={name: empty.numeric[name] for name in numeric if name in layout.numeric},
         categorical={name: empty.categorical[name] for name in categorical if name in layout.categorical},
     )
+    nothing = replace(nothing, pairs={pair: sums for pair, sums in empty.pairs.items() if nothing.numeric.keys() >= set(pair)})
     found: dict[tuple[str, str], Profile] = {(WHOLE, WHOLE): nothing}
     segments: list[str | None] = list(spec.segments) if spec.segments else [None]
     count = count_by_stream if engine_of(rows) == "duckdb" else count_by_query

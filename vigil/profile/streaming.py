@@ -22,7 +22,7 @@ from vigil.profile.columns import as_number, as_text
 from vigil.profile.counting import OTHER_SEGMENT, Counted, Group
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
-from vigil.profile.tally import Integers, Scratch, Split, Tally, add_numbers, add_texts
+from vigil.profile.tally import Integers, Scratch, Split, Tally, add_numbers, add_pair, add_texts
 from vigil.sources.columns import quote_text
 from vigil.spec.model import ModelSpec
 
@@ -128,6 +128,11 @@ class _Stream:
             for i, empty in enumerate(self.nothing.numeric.values()):
                 for split, groups in zip(splits, found, strict=True):
                     add_numbers(block.column(first + i), empty, split, [tally.numbers[i] for tally in groups], scratch)
+            places = {name: first + i for i, name in enumerate(self.nothing.numeric)}
+            for place, pair in enumerate(self.nothing.pairs):
+                columns, scales = [block.column(places[name]) for name in pair], [self.nothing.numeric[name].scale for name in pair]
+                for split, groups in zip(splits, found, strict=True):
+                    add_pair(columns, scales, split, groups, place)
         for i, name in enumerate(self.nothing.categorical):
             for split, groups in zip(splits, found, strict=True):
                 add_texts(codes[name], self.texts[name].width, split, [tally.texts[i] for tally in groups])

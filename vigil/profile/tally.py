@@ -16,7 +16,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from vigil.profile.counting import Group, reach
-from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, Profile
+from vigil.profile.layout import Scale
+from vigil.profile.profile import FIXED_POINT, CategoricalSummary, NumericSummary, PairSummary, Profile
 
 _COMPARED_EDGES = 64  # beyond so many a binary search is cheaper than comparing with each
 _EXACT = 2.0**53  # sums of whole floats are exact below, in whatever order they are added
@@ -67,16 +68,18 @@ class Tally:
     rows: int
     numbers: list[Numbers]
     texts: list[Integers]
+    pairs: list[PairSummary]
 
     @classmethod
     def of(cls, nothing: Profile) -> Tally:
         numbers = [Numbers(np.zeros(len(empty.edges) + 5, np.int64)) for empty in nothing.numeric.values()]
-        return cls(0, numbers, [np.zeros(len(empty.levels) + 3, np.int64) for empty in nothing.categorical.values()])
+        texts = [np.zeros(len(empty.levels) + 3, np.int64) for empty in nothing.categorical.values()]
+        return cls(0, numbers, texts, list(nothing.pairs.values()))
 
     def profile(self, nothing: Profile) -> Profile:
         numeric = {name: sums.summary(empty) for sums, (name, empty) in zip(self.numbers, nothing.numeric.items(), strict=True)}
         categorical = {name: _texts(sums, empty) for sums, (name, empty) in zip(self.texts, nothing.categorical.items(), strict=True)}
-        return Profile(nothing.layout, self.rows, numeric, categorical)
+        return Profile(nothing.layout, self.rows, numeric, categorical, dict(zip(nothing.pairs, self.pairs, strict=True)))
 
 
 def _texts(counts: Integers, nothing: CategoricalSummary) -> CategoricalSummary:
@@ -147,23 +150,51 @@ def add_numbers(column: pa.Array, nothing: NumericSummary, split: Split, sums: S
     nearest, farthest = reach(nothing.scale)
     if low < nearest or high > farthest:
         x = np.clip(x, nearest, farthest)
-    steps = FIXED_POINT / nothing.scale.unit
-    np.multiply(x, steps, out=z)  # in the order of operations of the query, so that the bits are the same
-    np.subtract(z, nothing.scale.center * steps, out=z)
-    np.add(z, 0.5, out=z)
-    np.floor(z, out=z)
+    steps = _to_steps(x, nothing.scale, z)
     z[odd] = 0.0
     ends = (min(max(end, nearest), farthest) * steps - nothing.scale.center * steps for end in (low, high) if math.isfinite(end))
     largest = max(map(abs, ends), default=0.0) + 1.0
     totals = _sums(z, split, largest)
-    np.multiply(z, z, out=z)
-    np.multiply(z, 1.0 / FIXED_POINT, out=z)
-    np.add(z, 0.5, out=z)
-    np.floor(z, out=z)
+    _multiply(z, z, z)
     squares = _sums(z, split, largest**2 / FIXED_POINT + 1.0)
     counts = _counted(bins, len(nothing.edges) + 5, split)
     for i, one in enumerate(sums):
         one += Numbers(counts[i], totals[i], squares[i], minima[i], maxima[i])
+
+
+def add_pair(columns: Sequence[pa.Array], scales: Sequence[Scale], split: Split, tallies: Sequence[Tally], place: int) -> None:
+    """Count a block's two columns into the pair at ``place`` of the split's groups: the rows where both are finite."""
+    values = [_values(column) for column in columns]
+    both = np.logical_and.reduce(
+        [np.isfinite(x) for x in values] + [column.is_valid().to_numpy(zero_copy_only=False) for column in columns]
+    )
+    steps = [np.empty(both.size), np.empty(both.size)]
+    for x, scale, z in zip(values, scales, steps, strict=True):
+        _to_steps(np.clip(np.where(both, x, scale.center), *reach(scale)), scale, z)
+        z[~both] = 0.0
+    left, right = steps
+    products = [_multiply(a, b, np.empty(both.size)) for a, b in ((left, left), (right, right), (left, right))]
+    sums = [_sums(whole, split, float(np.abs(whole).max(initial=1.0))) for whole in (both.astype(float), left, right, *products)]
+    for tally, found in zip(tallies, zip(*sums, strict=True), strict=True):
+        tally.pairs[place] += PairSummary(*found)
+
+
+def _to_steps(x: Floats, scale: Scale, out: Floats) -> float:
+    """Write values as whole steps around the center, in the query's order of operations, so that the bits are the same."""
+    steps = FIXED_POINT / scale.unit
+    np.multiply(x, steps, out=out)
+    np.subtract(out, scale.center * steps, out=out)
+    np.add(out, 0.5, out=out)
+    np.floor(out, out=out)
+    return steps
+
+
+def _multiply(one: Floats, other: Floats, out: Floats) -> Floats:
+    np.multiply(one, other, out=out)
+    np.multiply(out, 1.0 / FIXED_POINT, out=out)
+    np.add(out, 0.5, out=out)
+    np.floor(out, out=out)
+    return out
 
 
 def _values(column: pa.Array) -> Floats:

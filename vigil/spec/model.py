@@ -26,6 +26,7 @@ from pydantic import (
 
 from vigil.window import Window, as_utc, parse_moment, windows_between
 
+CORRELATED_FEATURES = 100  # 4,950 pairs
 TABLE_NAME = r"^[^.]+(\.[^.]+){0,2}$"
 
 
@@ -232,6 +233,13 @@ class References(SpecModel):
     same_season: Annotated[int, Field(ge=1)] | None = None  # the same weekday of so many weeks (windows of a day), else of so many years
 
 
+class Correlations(SpecModel):
+    """Pairs of numeric features whose correlation is watched; shown, never judged."""
+
+    pairs: tuple[tuple[str, str], ...] = ()
+    top: Annotated[int, Field(ge=0, le=50)] = 0  # beside those, so many that were correlated most in the reference
+
+
 class Drift(SpecModel):
     """Drift: how features are compared with the reference and when the window counts as drifted.
 
@@ -250,6 +258,7 @@ class Drift(SpecModel):
     share: Annotated[float, Field(gt=0, le=1)] = 0.3  # importance-weighted share of drifted features that makes a window drift; convention
     minimum_rows: Annotated[int, Field(ge=1)] = 200  # below it PSI's own noise nears the threshold (Yurdakul 2018: (B-1)(1/n+1/m))
     references: References = References()
+    correlations: Correlations = Correlations()
     multivariate_rows: Annotated[int, Field(ge=200, le=50_000)] | None = None  # a side, at most, for the domain classifier; null: not run
 
     def method_of(self, feature: Feature) -> DriftMethod:
@@ -260,6 +269,11 @@ class Drift(SpecModel):
     def threshold_of(self, feature: Feature, method: DriftMethod) -> float:
         """The feature's own threshold, or the section's for the method (of ``auto``: the one that was chosen)."""
         return feature.threshold if feature.threshold is not None else float(getattr(self, method.value))
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # as of Source: the hash of a specification that does not use it stays
+        return {key: value for key, value in serialize(self).items() if key != "correlations" or self.correlations != Correlations()}
 
     @model_validator(mode="after")
     def _methods_fit_types(self) -> Drift:
@@ -389,6 +403,7 @@ class ModelSpec(SpecModel):
             if segment not in self.features or self.features[segment].type is not FeatureType.CATEGORICAL:
                 names = ", ".join(n for n, f in self.features.items() if f.type is FeatureType.CATEGORICAL) or "none"
                 raise ValueError(f"segments: {segment!r} is not a categorical feature; those are: {names}")
+        self._require_correlated()
         for name, feature in self.features.items():
             if feature.threshold is not None and self.drift.method_of(feature) is DriftMethod.AUTO:
                 raise ValueError(f"features.{name}: a threshold is for one method, and `auto` may choose any; name the method")
@@ -406,6 +421,24 @@ class ModelSpec(SpecModel):
     def hash(self) -> str:
         """SHA-256 of the canonical JSON of everything specified, defaults included."""
         return hashlib.sha256(self.canonical_json().encode()).hexdigest()
+
+    def _require_correlated(self) -> None:
+        numeric = [name for name, feature in self.features.items() if feature.type is FeatureType.NUMERIC]
+        seen: set[frozenset[str]] = set()
+        for pair in self.drift.correlations.pairs:
+            for name in pair:
+                if name not in numeric:
+                    raise ValueError(f"drift.correlations: {name!r} is not a numeric feature; those are: {', '.join(numeric) or 'none'}")
+            if pair[0] == pair[1] or frozenset(pair) in seen:
+                raise ValueError(
+                    f"drift.correlations: {pair[0]!r} with {pair[1]!r} is one feature, or stands there twice; name each pair once"
+                )
+            seen.add(frozenset(pair))
+        if self.drift.correlations.top and len(numeric) > CORRELATED_FEATURES:
+            raise ValueError(
+                f"drift.correlations.top looks at every pair of at most {CORRELATED_FEATURES} numeric features; "
+                f"here are {len(numeric)}: name the pairs"
+            )
 
     def canonical_json(self) -> str:
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
