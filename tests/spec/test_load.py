@@ -302,3 +302,13 @@ def test_an_unknown_key_of_a_project_is_answered_like_one_of_a_model(tmp_path: P
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"gone\.yaml: cannot be read: No such file or directory"):
         load_model(tmp_path / "gone.yaml")
+
+
+@pytest.mark.parametrize(("schedule", "said"), [("99 6 * * *", "Bad minute"), ("0 6 31 2 *", "Bad day-of-month"), ("@daily", "schedule")])
+def test_a_schedule_that_never_runs_is_refused_when_it_is_read(tmp_path: Path, schedule: str, said: str) -> None:
+    path = tmp_path / "vigil.yaml"
+    path.write_text(f"project: p\nprefect:\n  schedule: '{schedule}'\n")
+    with pytest.raises(SpecError, match=said) as caught:
+        load_project(path)
+    assert "vigil.yaml" in str(caught.value)
+    assert "schedule" in str(caught.value)

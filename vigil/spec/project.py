@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import Field
+from cronsim import CronSim, CronSimError
+from pydantic import AfterValidator, Field
 
 from vigil.spec.model import SpecModel
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+def _cron(text: str) -> str:
+    """Refuse what no schedule can run by: the scheduler would say so long after the file was written."""
+    try:
+        CronSim(text, datetime(2024, 1, 1, tzinfo=UTC))
+    except CronSimError as error:
+        raise ValueError(f"{text!r} is no cron expression ({error}); expected minute hour day month weekday, as in 0 6 * * *") from None
+    return text
+
+
+Cron = Annotated[str, Field(pattern=r"^\S+(\s+\S+){4}$"), AfterValidator(_cron)]
 
 
 class StoreSpec(SpecModel):
@@ -23,7 +37,7 @@ class PrefectSpec(SpecModel):
     api_url: str | None = None
     home: str = "state/prefect"
     port: Annotated[int, Field(ge=1, le=65535)] = 4200
-    schedule: Annotated[str, Field(pattern=r"^\S+(\s+\S+){4}$")] = "0 6 * * *"  # cron, UTC: when the fleet is monitored
+    schedule: Cron = "0 6 * * *"  # cron, UTC: when the fleet is monitored
 
 
 class MlflowSpec(SpecModel):
