@@ -120,6 +120,32 @@ def reject(context: typer.Context, decision: DecisionArgument, reason: Reason, b
     _answer(context, decision, reason, by, approve=False, as_json=as_json)
 
 
+def rollback(
+    context: typer.Context,
+    model: ModelArgument,
+    reason: Reason,
+    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the version that the champion replaced.")] = None,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Bring an earlier champion back. It serves from now on, in vigil's store and in the MLflow registry."""
+    from console.rows import promotion_row
+
+    project = session_of(context).project()
+    project.model(model)
+    with working(f"rolling {model} back"), flows_of(project):
+        from flows.promote import roll_back
+
+        roll_back(str(project.folder), model, _name(by), reason, to)
+    with project.store() as store:
+        last = store.promotions(model)[-1]
+    if as_json:
+        print_json([promotion_row(last)])
+    else:
+        before = f", after v{last.replaced}" if last.replaced else ""
+        console().print(f"{model}: v{last.version} is champion{before}. `vigil history {model}` tells how it came.", markup=False)
+
+
 def accept(
     context: typer.Context,
     model: ModelArgument,

@@ -1,4 +1,4 @@
-"""Commands that read the store and change nothing: ``status``, ``why``, ``decisions``."""
+"""Commands that read the store and change nothing: ``status``, ``why``, ``decisions``, ``history``."""
 
 from __future__ import annotations
 
@@ -84,3 +84,18 @@ def decisions(
         print_json(rows)
     else:
         print_decisions(rows, model)
+
+
+def history(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:
+    """Tell a model's life. Each version, who or what made it champion or kept it back, and why."""
+    from console.render import print_history
+    from console.rows import history_rows
+
+    project = session_of(context).project()
+    project.model(model)
+    with project.store() as store:
+        rows = history_rows(store, model)
+    if as_json:
+        print_json(rows)
+    else:
+        print_history(rows, model)

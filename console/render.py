@@ -52,6 +52,23 @@ def print_decisions(rows: Sequence[Row], model: str) -> None:
     )
 
 
+def print_history(rows: Sequence[Row], model: str) -> None:
+    print_table(
+        rows,
+        [
+            Column("when", lambda r: when(r["at"])),
+            Column("what", lambda r: str(r["event"]).replace("_", " ")),
+            Column("version", lambda r: "–" if r["version"] is None else f"v{r['version']}"),
+            Column("after", lambda r: "–" if r["replaced"] is None else f"v{r['replaced']}"),
+            Column("held out", lambda r: "–" if r["baseline"] is None else f"{r['metric']} {number(r['baseline'])}"),
+            Column("by", lambda r: r["by"] or "–", fold=True),
+            Column("why", lambda r: r["reason"] or "–", fold=True),
+            Column("decision", lambda r: r["decision_id"] or "–"),
+        ],
+        empty=f"{model} has no version yet; `vigil adopt {model}` trains and registers the first.",
+    )
+
+
 def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], reports: Sequence[str], *, earlier: int) -> None:
     """Print the explanation, then what was out of bounds with value, threshold and verdict, then where more can be read."""
     sys.stdout.write(explanation.text() + "\n\n")

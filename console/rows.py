@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any
 from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from vigil.decision.types import Decision
     from vigil.spec.model import ModelSpec
     from vigil.store.contract import Store
-    from vigil.store.records import Retraining
+    from vigil.store.records import Promotion, Retraining
 
 
 def decision_row(decision: Decision, retraining: Retraining | None) -> dict[str, Any]:
@@ -37,6 +39,28 @@ def decision_row(decision: Decision, retraining: Retraining | None) -> dict[str,
 
 def retraining_row(retraining: Retraining) -> dict[str, Any]:
     return asdict(retraining)
+
+
+def promotion_row(promotion: Promotion) -> dict[str, Any]:
+    return asdict(promotion)
+
+
+def history_rows(store: Store, model: str) -> list[dict[str, Any]]:
+    """What happened to the model's versions, oldest first: moves of the champion, and retrainings that ended or stand otherwise."""
+    versions = {version.version: version for version in store.versions(model)}
+
+    def row(at: datetime, event: str, version: str | None, replaced: str | None, **rest: Any) -> dict[str, Any]:
+        known = versions.get(version or "")
+        measured = {"metric": None if known is None else known.metric, "baseline": None if known is None else known.baseline}
+        return {"at": at, "event": event, "version": version, "replaced": replaced, **measured, **rest}
+
+    moves = [row(p.at, p.kind, p.version, p.replaced, by=p.by, reason=p.reason, decision_id=p.decision_id) for p in store.promotions(model)]
+    others = [
+        row(r.updated_at, r.state, r.challenger, None, by=r.by, reason=r.reason, decision_id=r.decision_id)
+        for r in store.retrainings(model)
+        if r.state != "promoted"
+    ]
+    return sorted(moves + others, key=lambda found: found["at"])
 
 
 def measurement_row(measurement: Measurement) -> dict[str, Any]:

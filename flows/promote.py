@@ -1,12 +1,13 @@
-"""A person's word on a challenger that waits: approve it, or reject it, with a reason."""
+"""A person's word on who serves: approve a challenger that waits or reject it, or bring an earlier champion back, with a reason."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from prefect import flow
 
-from tasks.promotion import approve_challenger, reject_challenger
+from tasks.promotion import approve_challenger, reject_challenger, roll_back_champion
 from tasks.publish import publish_retraining
 
 
@@ -25,3 +26,16 @@ def reject(project: str, decision_id: str, by: str, reason: str) -> dict[str, An
     """Keep the champion, and the word and reason of the person who said so."""
     reject_challenger(project, decision_id, by, reason)
     return publish_retraining(project, decision_id)
+
+
+@flow(name="roll_back", flow_run_name="roll back {model}")
+def roll_back(project: str, model: str, by: str, reason: str, version: str | None = None) -> dict[str, Any]:
+    """Make an earlier champion of ``model`` serve again: one move in the store, then the MLflow alias.
+
+    Rolling back to the version that serves changes nothing. A challenger that was compared with the version that is gone is not
+    promoted any more: its comparison no longer says anything about who serves.
+
+    Args:
+        version: default the one that the champion replaced.
+    """
+    return asdict(roll_back_champion(project, model, version, by, reason))

@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.registry import Registry
 from vigil.challenger.compare import Comparison
+from vigil.challenger.rollback import rollback_target
 from vigil.challenger.verdict import next_state
 from vigil.errors import Conflict, NotAllowed
 from vigil.store.records import Promotion, PromotionKind, Retraining, RetrainingState
@@ -45,6 +46,17 @@ def approve_challenger(project: str, decision_id: str, by: str, reason: str, as_
 def reject_challenger(project: str, decision_id: str, by: str, reason: str, as_of: str | None = None) -> Retraining:
     work, _ = Workspace.of_decision(project, decision_id)
     return work.store.advance_retraining(decision_id, RetrainingState.REJECTED, at=moment_or_now(as_of), by=by, reason=reason)
+
+
+@task(cache_policy=NO_CACHE)
+def roll_back_champion(project: str, model: str, version: str | None, by: str, reason: str, as_of: str | None = None) -> Promotion:
+    work = Workspace.open(project, model)
+    trail = work.store.promotions(model)
+    wanted = rollback_target(model, trail, version)
+    if wanted == trail[-1].version:
+        return trail[-1]
+    Registry(work.project).tags(model, wanted)  # raises where the registry has it no longer, before anything is moved
+    return move_champion(work, wanted, kind=PromotionKind.ROLLED_BACK, by=by, reason=reason, at=moment_or_now(as_of), decision_id=None)
 
 
 @task(cache_policy=NO_CACHE)

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from console.exit_codes import exit_code_of
 from tests.console.shop import answer, call, fill_store, make_shop, write_data
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
+from vigil.errors import NotAllowed
 from vigil.project import Project
 
 WEEKS = 6
@@ -79,6 +81,25 @@ def test_a_challenger_waits_and_is_promoted_by_a_person_with_a_reason(backfilled
     refused = call(folder, "reject", decision, "--reason", "second thoughts")
     assert (refused.exit_code, refused.stdout) == (5, "")
     assert answer(folder, "status")[0]["version"] == "2"
+
+
+def test_a_champion_is_rolled_back_to_the_one_before_and_history_tells_it(backfilled: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The registry follows; the decision that promoted it cannot do so again; only what served before can come back."""
+    from tasks.registry import Registry
+
+    folder, rows = backfilled
+    (moved,) = answer(folder, "rollback", MODEL, "--reason", "complaints", "--by", "grace")
+    assert (moved["version"], moved["replaced"], moved["kind"], moved["by"]) == ("1", "2", "rolled_back", "grace")
+    assert answer(folder, "status")[0]["version"] == "1"
+    assert Registry(Project.open(folder)).alias_version(MODEL, "champion") == "1"
+    again = call(folder, "approve", rows[RETRAINED]["decision_id"], "--reason", "once more")
+    assert (again.exit_code, again.stdout) == (5, "")
+    assert answer(folder, "rollback", MODEL, "--to", "1", "--reason", "twice", "--by", "grace") == [moved]
+    refused = call(folder, "rollback", MODEL, "--to", "7", "--reason", "typed wrong")
+    assert refused.exit_code == exit_code_of(NotAllowed(""))
+    assert "version 7 of credit never was champion; those that were: 1, 2" in refused.stderr
+    told = [(row["event"], row["version"], row["replaced"], row["by"]) for row in answer(folder, "history", MODEL)]
+    assert told == [("adopted", "1", None, "ada"), ("promoted", "2", "1", "grace"), ("rolled_back", "1", "2", "grace")]
 
 
 def test_a_decision_without_a_retraining_cannot_be_approved(tmp_path: Path) -> None:
