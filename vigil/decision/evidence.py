@@ -6,8 +6,10 @@ Gathering for the first time looks the history up and notes which rows it took; 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
+from vigil.decision.confirmation import windows_per_year
 from vigil.decision.types import Action, Evidence, PastWindow
 from vigil.errors import StoreError
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
@@ -42,7 +44,11 @@ def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mappi
     Raises:
         StoreError: a row that the decision saw is not in the store any more.
     """
-    history = [_evaluation(store, past) for past in noted["history"]]
+    known = store.evaluations_of(noted["history"])
+    missing = [past for past in noted["history"] if past not in known]
+    if missing:
+        raise StoreError(f"evaluation {missing[0]}, which the decision about {evaluation_id} looked at, is not in the store")
+    history = [known[past] for past in noted["history"]]
     return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"])
 
 
@@ -55,15 +61,15 @@ def noted_of(evidence: Evidence) -> dict[str, Any]:
 
 
 def history_reach(spec: ModelSpec) -> int:
-    """Return how many windows back a sustained finding is looked for: twice n, so that n measurable windows are found."""
-    return 2 * max(spec.policy.drift.n, spec.policy.performance.n)
+    """Return how many windows back are looked at: a year for harm that creeps, or twice n, so that n measurable windows are found."""
+    return max(ceil(windows_per_year(spec)), 2 * spec.policy.drift.n, 2 * spec.policy.performance.n)
 
 
 def _evidence(
     store: Store, spec: ModelSpec, evaluation: Evaluation, history: Sequence[Evaluation], last_retraining: str | None
 ) -> Evidence:
-    ids = [evaluation.evaluation_id, *(past.evaluation_id for past in history)]
-    measurements = store.measurements(ids)
+    current = store.measurements([evaluation.evaluation_id])[evaluation.evaluation_id]
+    measurements = store.measurements([past.evaluation_id for past in history], subject=WHOLE)
     version = store.version(spec.model, evaluation.version)
     windows_since = None
     if last_retraining is not None:
@@ -71,7 +77,6 @@ def _evidence(
         if decision is None:
             raise StoreError(f"decision {last_retraining}, which this one looked at, is not in the store")
         windows_since = (evaluation.window.start - decision.window.start) // spec.window.length
-    current = measurements.get(evaluation.evaluation_id, ())
     return Evidence(
         model=spec.model,
         window=evaluation.window,
@@ -79,7 +84,7 @@ def _evidence(
         as_of=evaluation.as_of,
         version=evaluation.version,
         current=_past(spec, evaluation, current),
-        measurements=tuple(current),
+        measurements=current,
         history=tuple(_past(spec, past, measurements.get(past.evaluation_id, ())) for past in reversed(history)),
         windows_since_retraining=windows_since,
         last_retraining=last_retraining,

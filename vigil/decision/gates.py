@@ -6,9 +6,11 @@ A gate never looks anything up. What is absent or too small is ``unknown``: neve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
+from vigil.decision.confirmation import confirm
+from vigil.decision.confirmation import sentence as said
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
 from vigil.measurement import Layer, Measurement, Verdict
@@ -18,6 +20,9 @@ DATA_FAULT = "data_fault"
 PASSING = "passing"
 HARM = "harm"
 WORTH_IT = "worth_it"
+
+BREACH = (Verdict.BREACH,)
+WORSE = (Verdict.BREACH, Verdict.WARNING)  # of performance: the value is beyond the limit, whether or not its whole interval is
 
 
 def data_fault(evidence: Evidence, spec: ModelSpec) -> GateResult:
@@ -49,7 +54,7 @@ def data_fault(evidence: Evidence, spec: ModelSpec) -> GateResult:
 def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     """Gate 2: does it pass by itself? Fires on a declared anomaly, and where neither drift nor lower performance is sustained."""
     drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
-    performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance)
+    performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)
     numbers: dict[str, Any] = {"drift": drift, "performance": performance, "anomaly": evidence.current.anomaly}
     if evidence.current.anomaly is not None:
         sentence = f"The window lies in the declared event “{evidence.current.anomaly}”, which is not acted on."
@@ -62,33 +67,37 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
         sentence = "Neither drift nor performance could be measured: too little data, so nothing is known and nothing is done."
         return GateResult(PASSING, GateState.UNKNOWN, sentence, numbers)
     now = f"{_drift(found[0])}; {_performance(found[1], spec)}"
-    if any(m is not None and m.verdict is Verdict.BREACH for m in found):
+    if any(m is not None and m.verdict in worse for m, worse in zip(found, (BREACH, WORSE), strict=True)):
         return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {_counts(drift, performance)}. Now {now}.", numbers)
     return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
 
 
 def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
-    """Gate 4: is there harm? *Confirmed* by sustained loss on labels, *suspected* by sustained drift."""
+    """Gate 4: is there harm? *Confirmed* by evidence from labels that holds however often one looks, *suspected* by sustained drift."""
     drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
-    performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance)
-    measured = evidence.current.performance
+    lasting = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)["sustained"]
+    measured, found = evidence.current.performance, confirm(evidence, spec)
     numbers: dict[str, Any] = {
-        "confirmed": performance["sustained"],
+        "confirmed": found.confirmed and lasting,
         "suspected": drift["sustained"],
+        "evidence": found.numbers(),
         "performance": _values(measured),
         "drift": _values(evidence.current.drift),
         "baseline": evidence.baseline,
         "retrain_on_drift_alone": spec.policy.retrain_on_drift_alone,
     }
-    if performance["sustained"]:
-        return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {_performance(measured, spec)}.", numbers)
+    limit = measured.threshold if measured is not None else None
+    if found.confirmed and lasting:
+        return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {said(found, spec, limit)}.", numbers)
     suspicion = f"Harm is suspected: {_drift(evidence.current.drift)}"
-    if spec.policy.retrain_on_drift_alone:
+    if drift["sustained"] and spec.policy.retrain_on_drift_alone:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
     if measured is None or measured.verdict is Verdict.NOT_ENOUGH_DATA:
         labels = 0 if measured is None else measured.n
         sentence = f"{suspicion}, but {plural(labels, 'label')} cannot tell (the metric needs {spec.labels.minimum})."
         return GateResult(HARM, GateState.UNKNOWN, sentence, numbers)
+    if lasting:
+        return GateResult(HARM, GateState.PASSED, f"Harm is not confirmed, it may be chance: {said(found, spec, limit)}.", numbers)
     return GateResult(HARM, GateState.PASSED, f"Drift without harm: {_performance(measured, spec)}.", numbers)
 
 
@@ -107,18 +116,24 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
     return GateResult(WORTH_IT, GateState.PASSED, f"{ago}; the cool-down is {plural(needed, 'window')}.", numbers)
 
 
-def _sustained(evidence: Evidence, rule: Sustained, pick: Callable[[PastWindow], Measurement | None]) -> dict[str, Any]:
-    """Count breaches among the last n windows of the same version that passed quality, lie in no anomaly and could be measured."""
+def _sustained(
+    evidence: Evidence, rule: Sustained, pick: Callable[[PastWindow], Measurement | None], counted: Container[Verdict] = BREACH
+) -> dict[str, Any]:
+    """Count breaches among the last n windows of the same version that passed quality, lie in no anomaly and could be measured.
+
+    They are looked for among the last 2 n windows; a breach is a verdict in ``counted``.
+    """
     usable: list[PastWindow] = []
     breaches: list[str] = []
+    first = evidence.window.shifted(-2 * rule.n).start
     for past in (evidence.current, *evidence.history):
         found = pick(past)
-        if past.version != evidence.version or not past.quality_passed or past.anomaly is not None:
+        if past.version != evidence.version or not past.quality_passed or past.anomaly is not None or past.window.start < first:
             continue
         if found is None or found.verdict is Verdict.NOT_ENOUGH_DATA:
             continue
         usable.append(past)
-        if found.verdict is Verdict.BREACH:
+        if found.verdict in counted:
             breaches.append(when(past.window.start))
         if len(usable) == rule.n:
             break

@@ -58,7 +58,7 @@ def _would_have_changed(decision: Decision) -> str:
     if last.gate == gates.PASSING:
         return _nearest_sustained(last)
     if last.gate == gates.HARM:
-        return "enough labels to confirm or rule out harm." if decision.action is Action.GET_LABELS else "a confirmed loss on labels."
+        return _nearest_harm(last, decision.action)
     if decision.action is Action.HOLD:
         return f"the end of the cool-down, {plural(last.numbers['cool_down_windows'], 'window')} after the last retraining decision."
     return "no sustained breach, a declared event, or a retraining decided within the cool-down."
@@ -71,3 +71,16 @@ def _nearest_sustained(gate: GateResult) -> str:
     nearest = min(missing, key=lambda name: (missing[name], name))
     rule = gate.numbers[nearest]
     return f"{plural(missing[nearest], 'more window')} with {nearest} in breach ({rule['k']} of {rule['n']} are needed)."
+
+
+def _nearest_harm(gate: GateResult, action: Action) -> str:
+    """What would have confirmed harm: more labels like these, and how many; or a loss where there is none."""
+    if action is Action.GET_LABELS:
+        return "enough labels to confirm or rule out harm."
+    evidence = gate.numbers.get("evidence", {})
+    more = evidence.get("more_windows")
+    if not more:
+        return "a confirmed loss on labels."
+    labels = round(more * evidence["labels"] / evidence["stretch"])
+    last = f"the last {evidence['stretch']}" if evidence["stretch"] > 1 else "the last"
+    return f"{plural(more, 'more window')} like {last}, or about {plural(labels, 'more label')} that say the same."

@@ -321,7 +321,8 @@ class Policy(SpecModel):
     """When a finding becomes an action."""
 
     drift: Sustained = Sustained(k=3, n=3)
-    performance: Sustained = Sustained(k=2, n=3)
+    performance: Sustained = Sustained(k=2, n=3)  # windows whose metric is beyond the limit; the evidence tells whether by chance
+    false_alarms_per_year: Annotated[float, Field(gt=0, le=52)] = 1.0  # confirmed harm where there is none; convention
     retrain_on_drift_alone: bool = True
     cool_down_windows: Annotated[int, Field(ge=0)] = 4  # windows after a retraining decision before the next
     anomalies: tuple[Anomaly, ...] = ()

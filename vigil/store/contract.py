@@ -130,8 +130,12 @@ class Store(Protocol):
         """
         ...
 
-    def measurements(self, evaluation_ids: Sequence[str]) -> Mapping[str, tuple[Measurement, ...]]:
-        """The measurements of each evaluation asked for, by their key."""
+    def evaluations_of(self, evaluation_ids: Sequence[str]) -> Mapping[str, Evaluation]:
+        """The evaluations asked for, by their id; those that are not there are not in it."""
+        ...
+
+    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
+        """The measurements of each evaluation asked for, by their key; with ``subject`` those of one subject only."""
         ...
 
     # decisions and retrainings ----------------------------------------------------------------------------------------

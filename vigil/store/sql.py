@@ -189,9 +189,15 @@ class SqlStore:
         query = select(looks).where(looks.c.look == 1).order_by(looks.c.window_start, looks.c.window_end)
         return tuple(map(rows.evaluation_of, self._all(query)))
 
-    def measurements(self, evaluation_ids: Sequence[str]) -> Mapping[str, tuple[Measurement, ...]]:
+    def evaluations_of(self, evaluation_ids: Sequence[str]) -> Mapping[str, Evaluation]:
+        return {row["evaluation_id"]: rows.evaluation_of(row) for row in self._all_of(tables.evaluation, evaluation_ids)}
+
+    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
         found: dict[str, list[Measurement]] = {evaluation_id: [] for evaluation_id in evaluation_ids}
-        for row in self._all_of(tables.measurement, evaluation_ids):
+        query = select(tables.measurement)
+        if subject is not None:
+            query = query.where(tables.measurement.c.subject == subject)
+        for row in self._all_in(query, tables.measurement.c.evaluation_id, evaluation_ids):
             found[row["evaluation_id"]].append(rows.measurement_of(row))
         return {evaluation_id: tuple(sorted(some, key=lambda measurement: measurement.key)) for evaluation_id, some in found.items()}
 
