@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, authoring, checking, looking
+from console import acting, auditing, authoring, checking, looking
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -81,6 +81,7 @@ for command in (
     looking.status,
     looking.why,
     looking.decisions,
+    auditing.replay,
     acting.approve,
     acting.reject,
     acting.accept,
@@ -88,6 +89,7 @@ for command in (
     authoring.schema,
 ):
     app.command()(command)
+app.add_typer(auditing.audit)
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

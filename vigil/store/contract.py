@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
+from vigil.store.ledger import LedgerCheck
 from vigil.store.records import (
     Batch,
     Champion,
@@ -140,7 +141,11 @@ class Store(Protocol):
 
     # decisions and retrainings ----------------------------------------------------------------------------------------
     def record_decision(self, decision: Decision, evidence: Mapping[str, Any]) -> bool:
-        """Keep a decision with what it saw (ids of evaluations and decisions, not copies). One per evaluation."""
+        """Keep a decision with what it saw (ids of rows, not copies), and link it to the ledger. One per evaluation."""
+        ...
+
+    def verify_ledger(self, *, head: str | None = None) -> LedgerCheck:
+        """Check the chain of all decisions: each link follows the one before, and what it covers is what it was."""
         ...
 
     def decision(self, decision_id: str) -> Decision | None: ...

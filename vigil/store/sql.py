@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
-from vigil.store import champions, retrainings, rows, tables
+from vigil.store import champions, ledger, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
 from vigil.store.keep import keep, keep_parts
+from vigil.store.ledger import LedgerCheck
 from vigil.store.migrate import migrate
 from vigil.store.records import Batch, Champion, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
 from vigil.store.rows import Row
@@ -206,7 +207,14 @@ class SqlStore:
         row = rows.decision_row(decision, evidence)
         keys = [("evaluation_id",), ("decision_id",)]
         with writing(self.engine) as connection:
-            return keep(connection, tables.decision, row, keys=keys, not_content=("as_of", "code_version"))
+            new = keep(connection, tables.decision, row, keys=keys, not_content=("as_of", "code_version"))
+            if new:
+                ledger.append(connection, decision.decision_id)
+            return new
+
+    def verify_ledger(self, *, head: str | None = None) -> LedgerCheck:
+        with reading(self.engine) as connection:
+            return ledger.verify(connection, head)
 
     def decision(self, decision_id: str) -> Decision | None:
         row = self._one(select(tables.decision).where(tables.decision.c.decision_id == decision_id))
