@@ -1,4 +1,4 @@
-"""Commands that act: ``adopt``, ``run``, ``backfill``, ``approve``, ``reject``, ``demo`` and ``up`` run flows, ``accept`` writes."""
+"""Commands that act. ``accept`` writes to the store, ``demo`` and ``up`` run for long, all others run a flow."""
 
 from __future__ import annotations
 
@@ -118,6 +118,27 @@ def approve(context: typer.Context, decision: DecisionArgument, reason: Reason, 
 def reject(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
     """Turn down a challenger that waits for approval. The champion stays."""
     _answer(context, decision, reason, by, approve=False, as_json=as_json)
+
+
+def rollback(
+    context: typer.Context,
+    model: ModelArgument,
+    version: Annotated[str, typer.Argument(metavar="VERSION", help="The version that is to serve again.")],
+    reason: Reason,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
+    """Make an earlier version champion again. It stands in the audit trail; to the version that serves already it changes nothing."""
+    project = session_of(context).project()
+    project.model(model)
+    with working(f"rolling {model} back"), flows_of(project):
+        from flows.promote import rollback as rollback_flow
+
+        done = rollback_flow(str(project.folder), model, version, _name(by), reason)
+    if as_json:
+        print_json([done])
+    else:
+        console().print(f"{model}: version {done['version']} is champion.", markup=False)
 
 
 def accept(

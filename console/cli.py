@@ -84,6 +84,7 @@ for command in (
     auditing.replay,
     acting.approve,
     acting.reject,
+    acting.rollback,
     acting.accept,
     checking.doctor,
     authoring.schema,

@@ -10,7 +10,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.registry import Registry
 from vigil.challenger.compare import Comparison
 from vigil.challenger.verdict import next_state
-from vigil.errors import Conflict, NotAllowed
+from vigil.errors import Conflict, NotAllowed, StoreError
 from vigil.store.records import Promotion, PromotionKind, Retraining, RetrainingState
 from vigil.window import moment_or_now
 from vigil.workspace import Workspace
@@ -45,6 +45,18 @@ def approve_challenger(project: str, decision_id: str, by: str, reason: str, as_
 def reject_challenger(project: str, decision_id: str, by: str, reason: str, as_of: str | None = None) -> Retraining:
     work, _ = Workspace.of_decision(project, decision_id)
     return work.store.advance_retraining(decision_id, RetrainingState.REJECTED, at=moment_or_now(as_of), by=by, reason=reason)
+
+
+@task(cache_policy=NO_CACHE)
+def roll_back(project: str, model: str, version: str, by: str, reason: str, as_of: str | None = None) -> Promotion:
+    work = Workspace.open(project, model)
+    if work.store.version(model, version) is None:
+        known = ", ".join(found.version for found in work.store.versions(model)) or "none"
+        raise StoreError(f"{model} has no version {version!r}; its versions are: {known}")
+    champion = work.store.champion(model)
+    if champion is not None and champion.version == version:
+        return work.store.promotions(model)[-1]
+    return move_champion(work, version, kind=PromotionKind.ROLLED_BACK, by=by, reason=reason, at=moment_or_now(as_of), decision_id=None)
 
 
 @task(cache_policy=NO_CACHE)

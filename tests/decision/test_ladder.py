@@ -176,7 +176,7 @@ def test_evidence_begins_anew_after_a_retraining_decision() -> None:
     """Weeks that were answered by a retraining whose challenger lost do not ask for another one."""
     found = evidence("xxxxxxxx".replace("x", "."), "wwwwwwxx", windows_since_retraining=None)
     before, after = (decide(replace(found, windows_since_retraining=since), a_spec()) for since in (None, 6))
-    looked_at = [d.gates[2].numbers["evidence"]["windows"] for d in (before, after)]
+    looked_at = [d.gates[3].numbers["evidence"]["windows"] for d in (before, after)]
     assert looked_at == [8, 6]
 
 
@@ -185,7 +185,7 @@ def test_evidence_is_of_the_present_version_in_sound_weeks_outside_declared_even
     found = evidence(".....", "xxxxx")
     one, event, fault, other = found.history
     history = (one, replace(event, anomaly="strike"), replace(fault, quality_passed=False), replace(other, version="0"))
-    assert decide(replace(found, history=history), a_spec()).gates[2].numbers["evidence"]["windows"] == 2
+    assert decide(replace(found, history=history), a_spec()).gates[3].numbers["evidence"]["windows"] == 2
 
 
 def test_harm_that_is_not_confirmed_says_what_is_missing() -> None:
@@ -204,7 +204,7 @@ def test_drift_with_too_few_labels_asks_for_labels_where_the_policy_needs_harm()
     """What labels cannot say yet is asked, not assumed."""
     decision = decide(evidence("xxx", "???"), a_spec(retrain_on_drift_alone=False))
     assert decision.action is Action.GET_LABELS
-    assert [gate.state for gate in decision.gates] == [GateState.PASSED, GateState.PASSED, GateState.UNKNOWN, GateState.NOT_REACHED]
+    assert [gate.state for gate in decision.gates] == [*[GateState.PASSED] * 3, GateState.UNKNOWN, GateState.NOT_REACHED]
 
 
 def test_confirmed_harm_retrains_where_the_policy_needs_harm() -> None:

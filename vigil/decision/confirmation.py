@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from datetime import timedelta
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,14 @@ def confirm(evidence: Evidence, spec: ModelSpec) -> Confirmation:
         confirmed=bool(enough and now),
         more_windows=sequence.windows_until(excess, variance, tolerated, float(np.log(needed)), int(windows_per_year(spec))),
     )
+
+
+def by_version(evidence: Evidence, n: int) -> tuple[list[PastWindow], list[PastWindow]]:
+    """Return the windows that were measured, newest first: those of the present version, and the last n of the version before it."""
+    judged = [past for past in (evidence.current, *evidence.history) if measured(past) is not None]
+    own = list(takewhile(lambda past: past.version == evidence.version, judged))
+    earlier = judged[len(own) :]
+    return own, list(takewhile(lambda past: past.version == earlier[0].version, earlier))[:n]
 
 
 def measured(past: PastWindow) -> Measurement | None:

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Any
 
-from vigil.decision.confirmation import confirm
+from vigil.decision.confirmation import by_version, confirm
 from vigil.decision.confirmation import sentence as said
+from vigil.decision.economics import expected_gain
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
 from vigil.measurement import Layer, Measurement, Verdict
@@ -18,6 +19,7 @@ from vigil.spec.model import ModelSpec, Sustained
 
 DATA_FAULT = "data_fault"
 PASSING = "passing"
+RELEASE = "release"
 HARM = "harm"
 WORTH_IT = "worth_it"
 
@@ -72,6 +74,39 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
 
 
+def release(evidence: Evidence, spec: ModelSpec) -> GateResult:
+    """Gate 3: is a release at fault? Fires where confirmed harm begins with a version, the version before was sound to its end, and the
+    inputs have not drifted since: then what changed is the release."""
+    own, before = by_version(evidence, spec.policy.performance.n)
+    if not own or not before:
+        return GateResult(RELEASE, GateState.PASSED, "No other version served before it in the windows looked at.", {"previous": None})
+    found = confirm(evidence, spec)
+    previous, began = before[0].version, when(own[-1].window.start)
+    bad_before = sum(past.performance is not None and past.performance.verdict in WORSE for past in before)
+    numbers: dict[str, Any] = {
+        "previous": previous,
+        "began": began,
+        "harm_since": found.since,
+        "confirmed": found.confirmed,
+        "bad_windows_before": bad_before,
+        "drifted_windows": sum(past.drift is not None and past.drift.verdict is Verdict.BREACH for past in own),
+    }
+    if not (found.confirmed and found.since == began):
+        return GateResult(RELEASE, GateState.PASSED, f"No harm that begins with version {evidence.version} is confirmed.", numbers)
+    if bad_before:
+        return GateResult(
+            RELEASE, GateState.PASSED, f"Version {previous} had been beyond its limit too, before version {evidence.version}.", numbers
+        )
+    if numbers["drifted_windows"]:
+        return GateResult(RELEASE, GateState.PASSED, f"The inputs drifted as well since version {evidence.version} serves.", numbers)
+    limit = evidence.current.performance.threshold if evidence.current.performance is not None else None
+    sentence = (
+        f"The release of version {evidence.version} is at fault: harm begins with it, version {previous} was sound and the inputs have not "
+        f"drifted; {said(found, spec, limit)}. Nothing is rolled back by itself: `vigil rollback {evidence.model} {previous} --reason ...`."
+    )
+    return GateResult(RELEASE, GateState.FIRED, sentence, numbers)
+
+
 def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
     """Gate 4: is there harm? *Confirmed* by evidence from labels that holds however often one looks, *suspected* by sustained drift."""
     drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
@@ -102,9 +137,15 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
 
 
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
-    """Gate 6: is retraining worth it now? Fires within the cool-down after the last retraining decision."""
+    """Gate 6: is retraining worth it now? Fires within the cool-down, and where the model's own retrainings brought less than they cost."""
     since, needed = evidence.windows_since_retraining, spec.policy.cool_down_windows
-    numbers = {"windows_since_retraining": since, "cool_down_windows": needed, "last_retraining": evidence.last_retraining}
+    gain = expected_gain([past.gain for past in evidence.gains], spec.policy.economics)
+    numbers: dict[str, Any] = {
+        "windows_since_retraining": since,
+        "cool_down_windows": needed,
+        "last_retraining": evidence.last_retraining,
+        "gain": gain,
+    }
     if since is not None and since < needed:
         free = evidence.window.shifted(needed - since)
         sentence = (
@@ -113,7 +154,21 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
         )
         return GateResult(WORTH_IT, GateState.FIRED, sentence, numbers)
     ago = "No retraining was decided before" if since is None else f"The last retraining was decided {plural(since, 'window')} ago"
-    return GateResult(WORTH_IT, GateState.PASSED, f"{ago}; the cool-down is {plural(needed, 'window')}.", numbers)
+    free_now = f"{ago}; the cool-down is {plural(needed, 'window')}."
+    if gain is None:
+        return GateResult(WORTH_IT, GateState.PASSED, free_now, numbers)
+    if gain["worth"] is None:
+        few = f"{plural(gain['retrainings'], 'retraining')} of the last year, {gain['needed']} are needed"
+        return GateResult(WORTH_IT, GateState.UNKNOWN, f"{free_now} What a retraining brings is unknown: {few}.", numbers)
+    pays = gain["worth"] >= gain["cost"]
+    sentence = (
+        f"The last {plural(gain['retrainings'], 'retraining')} brought {number(gain['mean'])} {spec.compared_on.value} on average; with "
+        f"{percent(1 - gain['quantile'])} certainty at least {number(gain['low'])}, worth {number(gain['worth'])} over "
+        f"{plural(gain['horizon_windows'], 'window')}, {'more' if pays else 'less'} than the cost of {number(gain['cost'])}"
+    )
+    return GateResult(
+        WORTH_IT, GateState.PASSED if pays else GateState.FIRED, f"{sentence}. {free_now}" if pays else f"{sentence}.", numbers
+    )
 
 
 def _sustained(

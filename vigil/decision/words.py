@@ -20,6 +20,7 @@ HEADLINES = {
 QUESTIONS = {
     gates.DATA_FAULT: "Is the data at fault?",
     gates.PASSING: "Will it pass by itself?",
+    gates.RELEASE: "Is a release at fault?",
     gates.HARM: "Is there harm?",
     gates.WORTH_IT: "Is retraining worth it now?",
 }
@@ -57,8 +58,12 @@ def _would_have_changed(decision: Decision) -> str:
         return "right data for this window; the next run of it sees the change and decides anew."
     if last.gate == gates.PASSING:
         return _nearest_sustained(last)
+    if last.gate == gates.RELEASE:
+        return f"drift of the inputs, or the same loss under version {last.numbers['previous']}: then the release would not explain it."
     if last.gate == gates.HARM:
         return _nearest_harm(last, decision.action)
+    if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
+        return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:
         return f"the end of the cool-down, {plural(last.numbers['cool_down_windows'], 'window')} after the last retraining decision."
     return "no sustained breach, a declared event, or a retraining decided within the cool-down."
@@ -71,6 +76,11 @@ def _nearest_sustained(gate: GateResult) -> str:
     nearest = min(missing, key=lambda name: (missing[name], name))
     rule = gate.numbers[nearest]
     return f"{plural(missing[nearest], 'more window')} with {nearest} in breach ({rule['k']} of {rule['n']} are needed)."
+
+
+def _cooling(gate: GateResult) -> bool:
+    since = gate.numbers["windows_since_retraining"]
+    return since is not None and since < gate.numbers["cool_down_windows"]
 
 
 def _nearest_harm(gate: GateResult, action: Action) -> str:
