@@ -95,9 +95,9 @@ def _evidence(
         evaluation_id=evaluation.evaluation_id,
         as_of=evaluation.as_of,
         version=evaluation.version,
-        current=_past(spec, evaluation, current),
+        current=past_window(spec, evaluation, current),
         measurements=current,
-        history=tuple(_past(spec, past, measurements.get(past.evaluation_id, ())) for past in reversed(history)),
+        history=tuple(past_window(spec, past, measurements.get(past.evaluation_id, ())) for past in reversed(history)),
         windows_since_retraining=windows_since,
         last_retraining=last_retraining,
         baseline=version.baseline if version is not None else None,
@@ -116,7 +116,8 @@ def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
     return PastGain(decision_id, float(difference) if retraining.state is RetrainingState.PROMOTED else 0.0)
 
 
-def _past(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement]) -> PastWindow:
+def past_window(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement], *, version: str | None = None) -> PastWindow:
+    """Return what a decision looks at of an evaluated window; ``version``: another one than was looked at then, for a back-test."""
     drift = performance = None
     for found in measurements:
         if (found.layer, found.metric, found.subject, found.reference) == (Layer.DRIFT, DRIFT_SHARE, WHOLE, TRAINING):
@@ -127,7 +128,7 @@ def _past(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measur
     return PastWindow(
         window=evaluation.window,
         evaluation_id=evaluation.evaluation_id,
-        version=evaluation.version,
+        version=version or evaluation.version,
         quality_passed=evaluation.quality_passed,
         drift=drift,
         performance=performance,
