@@ -256,12 +256,24 @@ def test_nothing_measured_is_unknown() -> None:
         (evidence("xx."), {}, "1 more window with drift in breach (3 of 3 are needed)."),
         (evidence("...", "x.."), {}, "1 more window with performance in breach (2 of 3 are needed)."),
         (evidence("xxx", windows_since_retraining=1), {}, "the end of the cool-down, 4 windows after the last retraining decision."),
-        (evidence("xxx", "???"), {"retrain_on_drift_alone": False}, "enough labels to confirm or rule out harm."),
+        (
+            evidence("xxx", "???"),
+            {"retrain_on_drift_alone": False},
+            "more labels of the rarer class of this window, which confirm or rule out harm.",
+        ),
     ],
 )
 def test_an_explanation_says_what_would_have_changed_it(found: Evidence, policy: dict[str, Any], expected: str) -> None:
     """The nearest thing that would have given another action."""
     assert explain(decide(found, a_spec(**policy))).would_have_changed == expected
+
+
+def test_how_many_labels_are_lacking_is_said() -> None:
+    """40 of the 100 that the metric needs are here."""
+    found = evidence("xxx", "???")
+    few = replace(found, current=replace(found.current, performance=performance(Verdict.NOT_ENOUGH_DATA, n=40)))
+    explanation = explain(decide(few, a_spec(retrain_on_drift_alone=False)))
+    assert explanation.would_have_changed == "60 more labels of this window, which confirm or rule out harm."
 
 
 def test_a_healthy_window_says_how_it_stands() -> None:

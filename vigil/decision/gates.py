@@ -120,6 +120,8 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
         "drift": _values(evidence.current.drift),
         "baseline": evidence.baseline,
         "retrain_on_drift_alone": spec.policy.retrain_on_drift_alone,
+        "labels": 0 if measured is None else measured.n,
+        "labels_needed": spec.labels.minimum,
     }
     limit = measured.threshold if measured is not None else None
     if found.confirmed and lasting:

@@ -86,7 +86,9 @@ def _cooling(gate: GateResult) -> bool:
 def _nearest_harm(gate: GateResult, action: Action) -> str:
     """What would have confirmed harm: more labels like these, and how many; or a loss where there is none."""
     if action is Action.GET_LABELS:
-        return "enough labels to confirm or rule out harm."
+        lacking = gate.numbers["labels_needed"] - gate.numbers["labels"]
+        labels = plural(lacking, "more label") if lacking > 0 else "more labels of the rarer class"
+        return f"{labels} of this window, which confirm or rule out harm."
     evidence = gate.numbers.get("evidence", {})
     more = evidence.get("more_windows")
     if not more:
