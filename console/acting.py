@@ -131,6 +131,10 @@ def rollback(
     """Make an earlier version champion again. It stands in the audit trail; to the version that serves already it changes nothing."""
     project = session_of(context).project()
     project.model(model)
+    with project.store() as store:
+        known = [found.version for found in store.versions(model)]
+    if version not in known:
+        raise UsageError(f"{model} has no version {version!r}; its versions are: {', '.join(known) or 'none'}")
     with working(f"rolling {model} back"), flows_of(project):
         from flows.promote import rollback as rollback_flow
 

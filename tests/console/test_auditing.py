@@ -1,4 +1,4 @@
-"""``audit verify`` and ``replay``: what holds exits with 0, what does not is named and exits with 1."""
+"""``audit verify`` and ``replay``: what holds exits with 0, what does not is named and exits with 1. What asks for too much is refused."""
 
 from __future__ import annotations
 
@@ -52,3 +52,23 @@ def test_all_models_are_replayed_where_all_are_asked_for(shop: Path) -> None:
 @pytest.mark.parametrize("words", [("replay",), ("replay", MODEL, "--all")])
 def test_replay_wants_a_model_or_all_of_them(shop: Path, words: tuple[str, ...]) -> None:
     assert call(shop, *words).exit_code == 2
+
+
+def test_a_rollback_to_a_version_that_is_not_there_names_those_that_are(shop: Path) -> None:
+    result = call(shop, "rollback", MODEL, "9", "--reason", "worse")
+    assert result.exit_code == 2
+    assert "churn has no version '9'; its versions are: 1, 2" in result.stderr
+
+
+def test_a_back_test_of_nothing_says_what_to_do(tmp_path: Path) -> None:
+    result = call(make_shop(tmp_path / "new"), "backtest", MODEL)
+    assert result.exit_code == 2
+    assert "`vigil backfill churn` looks at those that are due" in result.stderr
+
+
+def test_a_back_test_takes_the_policy_of_this_model_only(shop: Path) -> None:
+    other = shop / "other.yaml"
+    other.write_text((shop / "models" / "churn.yaml").read_text().replace("model: churn", "model: other"))
+    result = call(shop, "backtest", MODEL, "--policy", str(other))
+    assert result.exit_code == 2
+    assert "specifies other, not churn" in result.stderr

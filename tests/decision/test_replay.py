@@ -24,19 +24,23 @@ WEEKS = 4
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[SqlStore]:
+    with open_store(f"sqlite:///{tmp_path / 'vigil.db'}") as store:
+        decide_weeks(store)
+        yield store
+
+
+def decide_weeks(store: SqlStore) -> None:
     """Four weeks, each worse than it may be, decided one after the other."""
     spec = a_spec()
-    with open_store(f"sqlite:///{tmp_path / 'vigil.db'}") as store:
-        store.save_spec("m", spec.hash, spec.canonical_json())
-        for week in range(WEEKS):
-            window = WEEK.shifted(week)
-            due = window.end + timedelta(days=1)
-            found = Evaluation(f"e{week}", "m", window, "1", due, spec.hash, "data", "labels", 500, 400, True, "0.1.0")
-            drifted = replace(drift(Verdict.OK), version="1", reference=TRAINING)
-            store.record_evaluation(found, [quality(), drifted, replace(performance(Verdict.BREACH), version="1")])
-            evidence = gather(store, spec, found.evaluation_id)
-            store.record_decision(decide(evidence, spec), noted_of(evidence))
-        yield store
+    store.save_spec("m", spec.hash, spec.canonical_json())
+    for week in range(WEEKS):
+        window = WEEK.shifted(week)
+        due = window.end + timedelta(days=1)
+        found = Evaluation(f"e{week}", "m", window, "1", due, spec.hash, "data", "labels", 500, 400, True, "0.1.0")
+        drifted = replace(drift(Verdict.OK), version="1", reference=TRAINING)
+        store.record_evaluation(found, [quality(), drifted, replace(performance(Verdict.BREACH), version="1")])
+        evidence = gather(store, spec, found.evaluation_id)
+        store.record_decision(decide(evidence, spec), noted_of(evidence))
 
 
 def test_an_untouched_store_gives_every_decision_again(store: SqlStore) -> None:

@@ -12,6 +12,7 @@ from typing import Any
 from vigil.decision.confirmation import by_version, confirm
 from vigil.decision.confirmation import sentence as said
 from vigil.decision.economics import expected_gain
+from vigil.decision.findings import counts_of, drift_of, failure, performance_of
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
 from vigil.measurement import Layer, Measurement, Verdict
@@ -50,7 +51,7 @@ def data_fault(evidence: Evidence, spec: ModelSpec) -> GateResult:
         return GateResult(DATA_FAULT, GateState.PASSED, f"All critical expectations hold ({len(checks)} checked).", numbers)
     worst = max(failed, key=lambda m: (m.value if m.value is not None else -1.0, m.metric, m.subject))
     more = f", and {plural(len(failed) - 1, 'more')}" if len(failed) > 1 else ""
-    return GateResult(DATA_FAULT, GateState.FIRED, f"The data is at fault: {_failure(worst)}{more}.", numbers)
+    return GateResult(DATA_FAULT, GateState.FIRED, f"The data is at fault: {failure(worst)}{more}.", numbers)
 
 
 def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
@@ -63,14 +64,14 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
         return GateResult(PASSING, GateState.FIRED, sentence, numbers)
     lasting = [name for name, count in (("drift", drift), ("lower performance", performance)) if count["sustained"]]
     if lasting:
-        return GateResult(PASSING, GateState.PASSED, f"It lasts: {_counts(drift, performance)}.", numbers)
+        return GateResult(PASSING, GateState.PASSED, f"It lasts: {counts_of(drift, performance)}.", numbers)
     found = evidence.current.drift, evidence.current.performance
     if not any(_known(m) for m in found):
         sentence = "Neither drift nor performance could be measured: too little data, so nothing is known and nothing is done."
         return GateResult(PASSING, GateState.UNKNOWN, sentence, numbers)
-    now = f"{_drift(found[0])}; {_performance(found[1], spec)}"
+    now = f"{drift_of(found[0])}; {performance_of(found[1], spec)}"
     if any(m is not None and m.verdict in worse for m, worse in zip(found, (BREACH, WORSE), strict=True)):
-        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {_counts(drift, performance)}. Now {now}.", numbers)
+        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {counts_of(drift, performance)}. Now {now}.", numbers)
     return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
 
 
@@ -126,7 +127,7 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
     limit = measured.threshold if measured is not None else None
     if found.confirmed and lasting:
         return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {said(found, spec, limit)}.", numbers)
-    suspicion = f"Harm is suspected: {_drift(evidence.current.drift)}"
+    suspicion = f"Harm is suspected: {drift_of(evidence.current.drift)}"
     if drift["sustained"] and spec.policy.retrain_on_drift_alone:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
     if measured is None or measured.verdict is Verdict.NOT_ENOUGH_DATA:
@@ -135,7 +136,7 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
         return GateResult(HARM, GateState.UNKNOWN, sentence, numbers)
     if lasting:
         return GateResult(HARM, GateState.PASSED, f"Harm is not confirmed, it may be chance: {said(found, spec, limit)}.", numbers)
-    return GateResult(HARM, GateState.PASSED, f"Drift without harm: {_performance(measured, spec)}.", numbers)
+    return GateResult(HARM, GateState.PASSED, f"Drift without harm: {performance_of(measured, spec)}.", numbers)
 
 
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
@@ -207,46 +208,6 @@ def _sustained(
 
 def _known(measurement: Measurement | None) -> bool:
     return measurement is not None and measurement.verdict is not Verdict.NOT_ENOUGH_DATA
-
-
-def _counts(drift: dict[str, Any], performance: dict[str, Any]) -> str:
-    """Say of what is in breach at all in how many windows; both where neither is."""
-
-    def one(name: str, count: dict[str, Any]) -> str:
-        measured = plural(count["measured"], "measured window")
-        return f"{name} in {count['breaches']} of the last {measured} ({count['k']} of {count['n']} are needed)"
-
-    named = [(name, count) for name, count in (("drift", drift), ("lower performance", performance)) if count["breaches"]]
-    return " and ".join(one(name, count) for name, count in named)
-
-
-def _failure(measurement: Measurement) -> str:
-    because = measurement.detail.get("because") or measurement.metric
-    subject = "" if measurement.subject in ("*", "") or measurement.subject in because else f" (column {measurement.subject})"
-    if measurement.value is None:
-        return f"{because}{subject}"
-    return f"{because}{subject}: {percent(measurement.value)} of rows fail, {percent(measurement.threshold or 0.0)} is tolerated"
-
-
-def _drift(measurement: Measurement | None) -> str:
-    if measurement is None or measurement.value is None:
-        return "drift could not be measured"
-    shares: dict[str, float] = measurement.detail.get("drifted", {})
-    limit = percent(measurement.threshold or 0.0)
-    if not shares:
-        return f"no feature has drifted ({limit} of the importance is tolerated)"
-    features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
-    return f"features with {percent(measurement.value)} of the importance have drifted ({features}; {limit} is tolerated)"
-
-
-def _performance(measurement: Measurement | None, spec: ModelSpec) -> str:
-    metric = spec.performance.metric.value
-    if measurement is None or measurement.value is None:
-        labels = "no label" if measurement is None or measurement.n == 0 else plural(measurement.n, "label")
-        return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
-    interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
-    limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""
-    return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{limit}"
 
 
 def _values(measurement: Measurement | None) -> dict[str, Any] | None:
