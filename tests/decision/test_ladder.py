@@ -254,7 +254,11 @@ def test_nothing_measured_is_unknown() -> None:
     ("found", "policy", "expected"),
     [
         (evidence("xx."), {}, "1 more window with drift in breach (3 of 3 are needed)."),
-        (evidence("...", "x.."), {}, "1 more window with performance in breach (2 of 3 are needed)."),
+        (
+            evidence("...", "x.."),
+            {},
+            "1 more window with performance beyond its limit (2 of 3 are needed), and evidence that it is not chance.",
+        ),
         (evidence("xxx", windows_since_retraining=1), {}, "the end of the cool-down, 4 windows after the last retraining decision."),
         (
             evidence("xxx", "???"),

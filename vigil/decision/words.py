@@ -75,7 +75,10 @@ def _nearest_sustained(gate: GateResult) -> str:
     missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in ("drift", "performance")}
     nearest = min(missing, key=lambda name: (missing[name], name))
     rule = gate.numbers[nearest]
-    return f"{plural(missing[nearest], 'more window')} with {nearest} in breach ({rule['k']} of {rule['n']} are needed)."
+    found, and_more = (
+        ("drift in breach", "") if nearest == "drift" else ("performance beyond its limit", ", and evidence that it is not chance")
+    )
+    return f"{plural(missing[nearest], 'more window')} with {found} ({rule['k']} of {rule['n']} are needed){and_more}."
 
 
 def _cooling(gate: GateResult) -> bool:
