@@ -72,6 +72,7 @@ class History:
         self._found: dict[tuple[int, int], PastWindow] = {}
         self._wins: dict[tuple[int, int], float | None] = {}
         self._values: dict[tuple[int, int], float | None] = {}
+        self._rows: dict[tuple[int, int], pd.DataFrame] = {}
 
     @cached_property
     def quality(self) -> list[tuple[Measurement, ...]]:
@@ -123,7 +124,7 @@ class History:
             found = self.evaluations[window]
             measured: tuple[Measurement, ...] = ()
             if found.quality_passed:
-                measured = (*self._drift(version, window), *self._performance(version, window, self.asked_by(window)))
+                measured = (*self._drift(version, window), *self._performance(version, window, window))
             self._found[key] = past_window(spec, found, measured, version=str(version))
         return self._found[key]
 
@@ -132,19 +133,26 @@ class History:
         key = version, window
         if key not in self._values:
             sound = self.evaluations[window].quality_passed
-            found = self._performance(version, window, self.asked_by(len(self.evaluations) - 1)) if sound else ()
+            found = self._performance(version, window, len(self.evaluations) - 1) if sound else ()
             metric = self.work.spec.performance.metric.value
             self._values[key] = next((m.value for m in found if m.metric == metric and m.subject == WHOLE), None)
         return self._values[key]
 
-    def _performance(self, version: int, window: int, known_at: Decision) -> tuple[Measurement, ...]:
-        spec, made = self.work.spec, self.made(version)
+    def _performance(self, version: int, window: int, known_at: int) -> tuple[Measurement, ...]:
+        """The whole window's performance of the version; segments decide nothing, and are left out."""
+        spec, made = self.work.spec.model_copy(update={"segments": ()}), self.made(version)
         assert made is not None
-        frame = labelled_in(self.work, (self.evaluations[window].window,), known_at)
-        rows = labelled_rows(frame, spec)
+        rows = self._labelled(window, known_at)
         columns = {"score": score(made.model, rows, spec), "label": rows[LABEL], "inclusion_probability": 1 / rows[WEIGHT]}
-        segments = {name: rows[name] for name in spec.segments}
-        return measure_performance(pd.DataFrame(columns | segments), spec, version=str(version), baseline=made.baseline)
+        return measure_performance(pd.DataFrame(columns), spec, version=str(version), baseline=made.baseline)
+
+    def _labelled(self, window: int, known_at: int) -> pd.DataFrame:
+        """The window's rows with the labels that were known when another one was looked at."""
+        key = window, known_at
+        if key not in self._rows:
+            found = labelled_in(self.work, (self.evaluations[window].window,), self.asked_by(known_at))
+            self._rows[key] = labelled_rows(found, self.work.spec)
+        return self._rows[key]
 
     def _drift(self, version: int, window: int) -> tuple[Measurement, ...]:
         spec, made = self.work.spec, self.made(version)
