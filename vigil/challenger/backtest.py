@@ -23,7 +23,7 @@ from vigil.challenger.compare import ComparisonVerdict
 from vigil.challenger.fit import score
 from vigil.challenger.make import Made, compare_with_champion, labelled_in, make_challenger, make_first
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
-from vigil.decision.evidence import past_window
+from vigil.decision.evidence import history_reach, past_window
 from vigil.decision.hindsight import best_versions
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Decision, Evidence, PastGain, PastWindow
@@ -200,7 +200,8 @@ def _play(history: History, spec: ModelSpec, asks: Asks) -> tuple[tuple[int, ...
     served: list[int] = []
     past: list[PastWindow] = []
     retrained: list[int] = []
-    gains: list[PastGain] = []
+    gains: list[tuple[int, PastGain]] = []
+    reach = history_reach(spec)
     promoted: list[int] = []
     for window, evaluation in enumerate(history.evaluations):
         served.append(serving)
@@ -215,18 +216,18 @@ def _play(history: History, spec: ModelSpec, asks: Asks) -> tuple[tuple[int, ...
             version=str(serving),
             current=found,
             measurements=measured,
-            history=tuple(reversed(past)),
+            history=tuple(reversed(past[-reach:])),
             windows_since_retraining=since,
             last_retraining=f"backtest-{retrained[-1]}" if retrained else None,
             baseline=made.baseline if made is not None else None,
-            gains=tuple(gains),
+            gains=tuple(gain for asked, gain in gains if window_steps(history.evaluations[asked], evaluation, spec) <= reach),
         )
         past.append(found)
         if not asks(window, evidence):
             continue
         retrained.append(window)
         gain = history.gain(serving, window)
-        gains.append(PastGain(f"backtest-{window}", gain or 0.0))
+        gains.append((window, PastGain(f"backtest-{window}", gain or 0.0)))
         if gain is not None:
             serving = window
             promoted.append(window)

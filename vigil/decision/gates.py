@@ -80,7 +80,7 @@ def release(evidence: Evidence, spec: ModelSpec) -> GateResult:
     inputs have not drifted since: then what changed is the release."""
     own, before = by_version(evidence, spec.policy.performance.n)
     if not own or not before:
-        return GateResult(RELEASE, GateState.PASSED, "No other version served before it in the windows looked at.", {"previous": None})
+        return GateResult(RELEASE, GateState.PASSED, "No other version was measured before it.", {"previous": None})
     found = confirm(evidence, spec)
     previous, began = before[0].version, when(own[-1].window.start)
     bad_before = sum(past.performance is not None and past.performance.verdict in WORSE for past in before)
