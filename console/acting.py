@@ -1,4 +1,4 @@
-"""Commands that act: ``adopt``, ``run``, ``backfill``, ``approve``, ``reject``, ``demo`` and ``up`` run flows, ``accept`` writes."""
+"""Commands that act. ``accept`` writes to the store, ``demo`` and ``up`` run for long, all others run a flow."""
 
 from __future__ import annotations
 
@@ -124,19 +124,22 @@ def rollback(
     context: typer.Context,
     model: ModelArgument,
     reason: Reason,
-    to: Annotated[str | None, typer.Option("--to", metavar="VERSION", help="Default: the version that the champion replaced.")] = None,
+    version: Annotated[str | None, typer.Argument(metavar="[VERSION]", help="Default: the version that the champion replaced.")] = None,
     by: By = None,
     as_json: Json = False,
 ) -> None:
     """Bring an earlier champion back. It serves from now on, in vigil's store and in the MLflow registry."""
     from console.rows import promotion_row
+    from vigil.challenger.rollback import rollback_target
 
     project = session_of(context).project()
     project.model(model)
+    with project.store() as store:
+        rollback_target(model, store.promotions(model), version)  # raises before anything is started
     with working(f"rolling {model} back"), flows_of(project):
-        from flows.promote import roll_back
+        from flows.promote import rollback as rollback_flow
 
-        roll_back(str(project.folder), model, _name(by), reason, to)
+        rollback_flow(str(project.folder), model, _name(by), reason, version)
     with project.store() as store:
         last = store.promotions(model)[-1]
     if as_json:

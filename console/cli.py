@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, authoring, checking, looking
+from console import acting, auditing, authoring, backtesting, checking, looking
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -82,6 +82,8 @@ for command in (
     looking.why,
     looking.decisions,
     looking.history,
+    auditing.replay,
+    backtesting.backtest,
     acting.approve,
     acting.reject,
     acting.rollback,
@@ -90,6 +92,7 @@ for command in (
     authoring.schema,
 ):
     app.command()(command)
+app.add_typer(auditing.audit)
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

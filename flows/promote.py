@@ -28,8 +28,8 @@ def reject(project: str, decision_id: str, by: str, reason: str) -> dict[str, An
     return publish_retraining(project, decision_id)
 
 
-@flow(name="roll_back", flow_run_name="roll back {model}")
-def roll_back(project: str, model: str, by: str, reason: str, version: str | None = None) -> dict[str, Any]:
+@flow(name="rollback", flow_run_name="rollback {model}")
+def rollback(project: str, model: str, by: str, reason: str, version: str | None = None) -> dict[str, Any]:
     """Make an earlier champion of ``model`` serve again: one move in the store, then the MLflow alias.
 
     Rolling back to the version that serves changes nothing. A challenger that was compared with the version that is gone is not

@@ -15,7 +15,7 @@ import pandas as pd
 
 from examples.flights.play import frozen_scores, served_scores
 from vigil.decision.types import Action, Decision
-from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.performance.metrics import roc_auc
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
@@ -115,4 +115,5 @@ def refused_in_training(weeks: Sequence[Week], versions: Sequence[Version]) -> d
 
 
 def _whole(measurements: Sequence[Measurement], layer: Layer, metric: str) -> Measurement | None:
-    return next((m for m in measurements if (m.layer, m.metric, m.subject) == (layer, metric, WHOLE)), None)
+    whole = (m for m in measurements if (m.layer, m.metric, m.subject) == (layer, metric, WHOLE))
+    return next((m for m in whole if m.reference in (TRAINING, NOTHING)), None)

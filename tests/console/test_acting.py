@@ -94,8 +94,8 @@ def test_a_champion_is_rolled_back_to_the_one_before_and_history_tells_it(backfi
     assert Registry(Project.open(folder)).alias_version(MODEL, "champion") == "1"
     again = call(folder, "approve", rows[RETRAINED]["decision_id"], "--reason", "once more")
     assert (again.exit_code, again.stdout) == (5, "")
-    assert answer(folder, "rollback", MODEL, "--to", "1", "--reason", "twice", "--by", "grace") == [moved]
-    refused = call(folder, "rollback", MODEL, "--to", "7", "--reason", "typed wrong")
+    assert answer(folder, "rollback", MODEL, "1", "--reason", "twice", "--by", "grace") == [moved]
+    refused = call(folder, "rollback", MODEL, "7", "--reason", "typed wrong")
     assert refused.exit_code == exit_code_of(NotAllowed(""))
     assert "version 7 of credit never was champion; those that were: 1, 2" in refused.stderr
     told = [(row["event"], row["version"], row["replaced"], row["by"]) for row in answer(folder, "history", MODEL)]

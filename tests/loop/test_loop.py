@@ -137,10 +137,14 @@ def test_reports_are_drawn_afterwards_when_somebody_asks(played: tuple[Path, lis
 
 
 def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: str) -> None:
-    """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late."""
+    """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late.
+
+    A rollback brings the old version back, once.
+    """
     from flows.adopt import adopt
     from flows.monitor import monitor
-    from flows.promote import approve, reject
+    from flows.promote import approve, reject, rollback
+    from tasks.registry import Registry
     from vigil.errors import Conflict
 
     folder = make_project(tmp_path / "project", promotion="approve")
@@ -159,3 +163,7 @@ def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: s
     assert [(p.version, p.by) for p in store.promotions(MODEL)][1:] == [("2", "ada")]
     with pytest.raises(Conflict):
         reject(str(folder), decision_id, "bob", "too late")
+    for _ in range(2):
+        assert rollback(str(folder), MODEL, "ada", "customers complain", "1")["version"] == "1"
+    assert [(p.version, p.kind, p.reason) for p in store.promotions(MODEL)][2:] == [("1", PromotionKind.ROLLED_BACK, "customers complain")]
+    assert Registry(Project.open(folder)).alias_version(MODEL, "champion") == "1"

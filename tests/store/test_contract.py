@@ -342,6 +342,16 @@ class TestEvaluations:
         assert store.measurements(["e2", "e9", "e1"]) == {"e2": (), "e9": (), "e1": (a_measurement(),)}
         assert store.measurements([]) == {}
 
+    def test_measurements_of_one_subject_are_those_alone(self, store: SqlStore) -> None:
+        whole = a_measurement("drift_share", subject="*")
+        store.record_evaluation(an_evaluation(), [a_measurement(), whole])
+        assert store.measurements(["e1", "e9"], subject="*") == {"e1": (whole,), "e9": ()}
+
+    def test_evaluations_by_their_ids(self, store: SqlStore) -> None:
+        store.record_evaluation(an_evaluation("e1"), [])
+        store.record_evaluation(an_evaluation("e2", window=WEEK.shifted(1)), [])
+        assert store.evaluations_of(["e2", "e9"]) == {"e2": an_evaluation("e2", window=WEEK.shifted(1))}
+
     def test_more_evaluations_than_one_query_takes(self, store: SqlStore) -> None:
         for number in (0, 1500):
             store.record_evaluation(an_evaluation(f"e{number}"), [a_measurement(n=number)])

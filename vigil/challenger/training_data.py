@@ -114,7 +114,7 @@ def _why_unfit(window: Window, evaluation: Evaluation | None, decided: Mapping[s
     if decision is not None and decision.action is Action.FIX_DATA:
         return f"decided FIX_DATA: {decision.reason}"
     for anomaly in spec.policy.anomalies:
-        if window.overlaps(anomaly.start, anomaly.end):
+        if anomaly.overlaps(window):
             return f"declared anomaly: {anomaly.name}"
     if evaluation.labels == 0:
         return "no labels"

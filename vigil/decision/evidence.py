@@ -6,16 +6,19 @@ Gathering for the first time looks the history up and notes which rows it took; 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any
 
-from vigil.decision.types import Action, Evidence, PastWindow
+from vigil.decision.confirmation import windows_per_year
+from vigil.decision.types import Action, Evidence, PastGain, PastWindow
 from vigil.errors import StoreError
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
-from vigil.store.records import Evaluation
+from vigil.store.records import Evaluation, RetrainingState
 
 DRIFT_SHARE = "drift_share"
+GAIN_KNOWN = (RetrainingState.PROMOTED, RetrainingState.KEPT)  # whether the challenger was better is decided, and stays so
 
 
 def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
@@ -33,7 +36,12 @@ def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
         for decision in store.decisions(spec.model, end=evaluation.window.start)
         if decision.action is Action.RETRAIN and decision.as_of <= evaluation.as_of
     ]
-    return _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None)
+    ended = [
+        retraining.decision_id
+        for retraining in store.retrainings(spec.model)
+        if retraining.state in GAIN_KNOWN and first <= retraining.requested_at and retraining.updated_at <= evaluation.as_of
+    ]
+    return _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None, ended)
 
 
 def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mapping[str, Any]) -> Evidence:
@@ -42,8 +50,12 @@ def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mappi
     Raises:
         StoreError: a row that the decision saw is not in the store any more.
     """
-    history = [_evaluation(store, past) for past in noted["history"]]
-    return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"])
+    known = store.evaluations_of(noted["history"])
+    missing = [past for past in noted["history"] if past not in known]
+    if missing:
+        raise StoreError(f"evaluation {missing[0]}, which the decision about {evaluation_id} looked at, is not in the store")
+    history = [known[past] for past in noted["history"]]
+    return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"], noted.get("retrainings", ()))
 
 
 def noted_of(evidence: Evidence) -> dict[str, Any]:
@@ -51,19 +63,25 @@ def noted_of(evidence: Evidence) -> dict[str, Any]:
     return {
         "history": [past.evaluation_id for past in reversed(evidence.history)],
         "last_retraining": evidence.last_retraining,
+        "retrainings": [past.decision_id for past in evidence.gains],
     }
 
 
 def history_reach(spec: ModelSpec) -> int:
-    """Return how many windows back a sustained finding is looked for: twice n, so that n measurable windows are found."""
-    return 2 * max(spec.policy.drift.n, spec.policy.performance.n)
+    """Return how many windows back are looked at: a year for harm that creeps, or twice n, so that n measurable windows are found."""
+    return max(ceil(windows_per_year(spec)), 2 * spec.policy.drift.n, 2 * spec.policy.performance.n)
 
 
 def _evidence(
-    store: Store, spec: ModelSpec, evaluation: Evaluation, history: Sequence[Evaluation], last_retraining: str | None
+    store: Store,
+    spec: ModelSpec,
+    evaluation: Evaluation,
+    history: Sequence[Evaluation],
+    last_retraining: str | None,
+    retrainings: Sequence[str],
 ) -> Evidence:
-    ids = [evaluation.evaluation_id, *(past.evaluation_id for past in history)]
-    measurements = store.measurements(ids)
+    current = store.measurements([evaluation.evaluation_id])[evaluation.evaluation_id]
+    measurements = store.measurements([past.evaluation_id for past in history], subject=WHOLE)
     version = store.version(spec.model, evaluation.version)
     windows_since = None
     if last_retraining is not None:
@@ -71,34 +89,46 @@ def _evidence(
         if decision is None:
             raise StoreError(f"decision {last_retraining}, which this one looked at, is not in the store")
         windows_since = (evaluation.window.start - decision.window.start) // spec.window.length
-    current = measurements.get(evaluation.evaluation_id, ())
     return Evidence(
         model=spec.model,
         window=evaluation.window,
         evaluation_id=evaluation.evaluation_id,
         as_of=evaluation.as_of,
         version=evaluation.version,
-        current=_past(spec, evaluation, current),
-        measurements=tuple(current),
-        history=tuple(_past(spec, past, measurements.get(past.evaluation_id, ())) for past in reversed(history)),
+        current=past_window(spec, evaluation, current),
+        measurements=current,
+        history=tuple(past_window(spec, past, measurements.get(past.evaluation_id, ())) for past in reversed(history)),
         windows_since_retraining=windows_since,
         last_retraining=last_retraining,
         baseline=version.baseline if version is not None else None,
+        gains=tuple(gain for decision_id in retrainings if (gain := _gain(store, spec, decision_id)) is not None),
     )
 
 
-def _past(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement]) -> PastWindow:
+def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
+    """Return what an ended retraining brought; None where it was compared by another metric, or not at all."""
+    retraining = store.retraining(decision_id)
+    if retraining is None:
+        raise StoreError(f"the retraining of decision {decision_id}, which a later one looked at, is not in the store")
+    difference = retraining.comparison.get("difference")
+    if difference is None or retraining.comparison.get("metric") != spec.compared_on.value:
+        return None
+    return PastGain(decision_id, float(difference) if retraining.state is RetrainingState.PROMOTED else 0.0)
+
+
+def past_window(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement], *, version: str | None = None) -> PastWindow:
+    """Return what a decision looks at of an evaluated window; ``version``: another one than was looked at then, for a back-test."""
     drift = performance = None
     for found in measurements:
         if (found.layer, found.metric, found.subject, found.reference) == (Layer.DRIFT, DRIFT_SHARE, WHOLE, TRAINING):
             drift = found
         elif found.layer is Layer.PERFORMANCE and found.metric == spec.performance.metric.value and found.subject == WHOLE:
             performance = found
-    anomaly = next((a.name for a in spec.policy.anomalies if evaluation.window.overlaps(a.start, a.end)), None)
+    anomaly = next((a.name for a in spec.policy.anomalies if a.overlaps(evaluation.window)), None)
     return PastWindow(
         window=evaluation.window,
         evaluation_id=evaluation.evaluation_id,
-        version=evaluation.version,
+        version=version or evaluation.version,
         quality_passed=evaluation.quality_passed,
         drift=drift,
         performance=performance,

@@ -6,9 +6,13 @@ A gate never looks anything up. What is absent or too small is ``unknown``: neve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
+from vigil.decision.confirmation import by_version, confirm
+from vigil.decision.confirmation import sentence as said
+from vigil.decision.economics import expected_gain
+from vigil.decision.findings import counts_of, drift_of, failure, performance_of
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
 from vigil.measurement import Layer, Measurement, Verdict
@@ -16,8 +20,12 @@ from vigil.spec.model import ModelSpec, Sustained
 
 DATA_FAULT = "data_fault"
 PASSING = "passing"
+RELEASE = "release"
 HARM = "harm"
 WORTH_IT = "worth_it"
+
+BREACH = (Verdict.BREACH,)
+WORSE = (Verdict.BREACH, Verdict.WARNING)  # of performance: the value is beyond the limit, whether or not its whole interval is
 
 
 def data_fault(evidence: Evidence, spec: ModelSpec) -> GateResult:
@@ -43,59 +51,104 @@ def data_fault(evidence: Evidence, spec: ModelSpec) -> GateResult:
         return GateResult(DATA_FAULT, GateState.PASSED, f"All critical expectations hold ({len(checks)} checked).", numbers)
     worst = max(failed, key=lambda m: (m.value if m.value is not None else -1.0, m.metric, m.subject))
     more = f", and {plural(len(failed) - 1, 'more')}" if len(failed) > 1 else ""
-    return GateResult(DATA_FAULT, GateState.FIRED, f"The data is at fault: {_failure(worst)}{more}.", numbers)
+    return GateResult(DATA_FAULT, GateState.FIRED, f"The data is at fault: {failure(worst)}{more}.", numbers)
 
 
 def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     """Gate 2: does it pass by itself? Fires on a declared anomaly, and where neither drift nor lower performance is sustained."""
     drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
-    performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance)
+    performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)
     numbers: dict[str, Any] = {"drift": drift, "performance": performance, "anomaly": evidence.current.anomaly}
     if evidence.current.anomaly is not None:
         sentence = f"The window lies in the declared event “{evidence.current.anomaly}”, which is not acted on."
         return GateResult(PASSING, GateState.FIRED, sentence, numbers)
     lasting = [name for name, count in (("drift", drift), ("lower performance", performance)) if count["sustained"]]
     if lasting:
-        return GateResult(PASSING, GateState.PASSED, f"It lasts: {_counts(drift, performance)}.", numbers)
+        return GateResult(PASSING, GateState.PASSED, f"It lasts: {counts_of(drift, performance)}.", numbers)
     found = evidence.current.drift, evidence.current.performance
     if not any(_known(m) for m in found):
         sentence = "Neither drift nor performance could be measured: too little data, so nothing is known and nothing is done."
         return GateResult(PASSING, GateState.UNKNOWN, sentence, numbers)
-    now = f"{_drift(found[0])}; {_performance(found[1], spec)}"
-    if any(m is not None and m.verdict is Verdict.BREACH for m in found):
-        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {_counts(drift, performance)}. Now {now}.", numbers)
+    now = f"{drift_of(found[0])}; {performance_of(found[1], spec)}"
+    if any(m is not None and m.verdict in worse for m, worse in zip(found, (BREACH, WORSE), strict=True)):
+        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {counts_of(drift, performance)}. Now {now}.", numbers)
     return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
 
 
-def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
-    """Gate 4: is there harm? *Confirmed* by sustained loss on labels, *suspected* by sustained drift."""
-    drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
-    performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance)
-    measured = evidence.current.performance
+def release(evidence: Evidence, spec: ModelSpec) -> GateResult:
+    """Gate 3: is a release at fault? Fires where confirmed harm begins with a version, the version before was sound to its end, and the
+    inputs have not drifted since: then what changed is the release."""
+    own, before = by_version(evidence, spec.policy.performance.n)
+    if not own or not before:
+        return GateResult(RELEASE, GateState.PASSED, "No other version was measured before it.", {"previous": None})
+    found = confirm(evidence, spec)
+    previous, began = before[0].version, when(own[-1].window.start)
+    bad_before = sum(past.performance is not None and past.performance.verdict in WORSE for past in before)
     numbers: dict[str, Any] = {
-        "confirmed": performance["sustained"],
+        "previous": previous,
+        "began": began,
+        "harm_since": found.since,
+        "confirmed": found.confirmed,
+        "bad_windows_before": bad_before,
+        "drifted_windows": sum(past.drift is not None and past.drift.verdict is Verdict.BREACH for past in own),
+    }
+    if not (found.confirmed and found.since == began):
+        return GateResult(RELEASE, GateState.PASSED, f"No harm that begins with version {evidence.version} is confirmed.", numbers)
+    if bad_before:
+        return GateResult(
+            RELEASE, GateState.PASSED, f"Version {previous} had been beyond its limit too, before version {evidence.version}.", numbers
+        )
+    if numbers["drifted_windows"]:
+        return GateResult(RELEASE, GateState.PASSED, f"The inputs drifted as well since version {evidence.version} serves.", numbers)
+    limit = evidence.current.performance.threshold if evidence.current.performance is not None else None
+    sentence = (
+        f"The release of version {evidence.version} is at fault: harm begins with it, version {previous} was sound and the inputs have not "
+        f"drifted; {said(found, spec, limit)}. Nothing is rolled back by itself: `vigil rollback {evidence.model} {previous} --reason ...`."
+    )
+    return GateResult(RELEASE, GateState.FIRED, sentence, numbers)
+
+
+def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
+    """Gate 4: is there harm? *Confirmed* by evidence from labels that holds however often one looks, *suspected* by sustained drift."""
+    drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
+    lasting = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)["sustained"]
+    measured, found = evidence.current.performance, confirm(evidence, spec)
+    numbers: dict[str, Any] = {
+        "confirmed": found.confirmed and lasting,
         "suspected": drift["sustained"],
+        "evidence": found.numbers(),
         "performance": _values(measured),
         "drift": _values(evidence.current.drift),
         "baseline": evidence.baseline,
         "retrain_on_drift_alone": spec.policy.retrain_on_drift_alone,
+        "labels": 0 if measured is None else measured.n,
+        "labels_needed": spec.labels.minimum,
     }
-    if performance["sustained"]:
-        return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {_performance(measured, spec)}.", numbers)
-    suspicion = f"Harm is suspected: {_drift(evidence.current.drift)}"
-    if spec.policy.retrain_on_drift_alone:
+    limit = measured.threshold if measured is not None else None
+    if found.confirmed and lasting:
+        return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {said(found, spec, limit)}.", numbers)
+    suspicion = f"Harm is suspected: {drift_of(evidence.current.drift)}"
+    if drift["sustained"] and spec.policy.retrain_on_drift_alone:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
     if measured is None or measured.verdict is Verdict.NOT_ENOUGH_DATA:
         labels = 0 if measured is None else measured.n
         sentence = f"{suspicion}, but {plural(labels, 'label')} cannot tell (the metric needs {spec.labels.minimum})."
         return GateResult(HARM, GateState.UNKNOWN, sentence, numbers)
-    return GateResult(HARM, GateState.PASSED, f"Drift without harm: {_performance(measured, spec)}.", numbers)
+    if lasting:
+        return GateResult(HARM, GateState.PASSED, f"Harm is not confirmed, it may be chance: {said(found, spec, limit)}.", numbers)
+    return GateResult(HARM, GateState.PASSED, f"Drift without harm: {performance_of(measured, spec)}.", numbers)
 
 
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
-    """Gate 6: is retraining worth it now? Fires within the cool-down after the last retraining decision."""
+    """Gate 6: is retraining worth it now? Fires within the cool-down, and where the model's own retrainings brought less than they cost."""
     since, needed = evidence.windows_since_retraining, spec.policy.cool_down_windows
-    numbers = {"windows_since_retraining": since, "cool_down_windows": needed, "last_retraining": evidence.last_retraining}
+    gain = expected_gain([past.gain for past in evidence.gains], spec.policy.economics)
+    numbers: dict[str, Any] = {
+        "windows_since_retraining": since,
+        "cool_down_windows": needed,
+        "last_retraining": evidence.last_retraining,
+        "gain": gain,
+    }
     if since is not None and since < needed:
         free = evidence.window.shifted(needed - since)
         sentence = (
@@ -104,21 +157,41 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
         )
         return GateResult(WORTH_IT, GateState.FIRED, sentence, numbers)
     ago = "No retraining was decided before" if since is None else f"The last retraining was decided {plural(since, 'window')} ago"
-    return GateResult(WORTH_IT, GateState.PASSED, f"{ago}; the cool-down is {plural(needed, 'window')}.", numbers)
+    free_now = f"{ago}; the cool-down is {plural(needed, 'window')}."
+    if gain is None:
+        return GateResult(WORTH_IT, GateState.PASSED, free_now, numbers)
+    if gain["worth"] is None:
+        few = f"{plural(gain['retrainings'], 'retraining')} of the last year, {gain['needed']} are needed"
+        return GateResult(WORTH_IT, GateState.UNKNOWN, f"{free_now} What a retraining brings is unknown: {few}.", numbers)
+    pays = gain["worth"] >= gain["cost"]
+    sentence = (
+        f"The last {plural(gain['retrainings'], 'retraining')} brought {number(gain['mean'])} {spec.compared_on.value} on average; with "
+        f"{percent(1 - gain['quantile'])} certainty at least {number(gain['low'])}, worth {number(gain['worth'])} over "
+        f"{plural(gain['horizon_windows'], 'window')}, {'more' if pays else 'less'} than the cost of {number(gain['cost'])}"
+    )
+    return GateResult(
+        WORTH_IT, GateState.PASSED if pays else GateState.FIRED, f"{sentence}. {free_now}" if pays else f"{sentence}.", numbers
+    )
 
 
-def _sustained(evidence: Evidence, rule: Sustained, pick: Callable[[PastWindow], Measurement | None]) -> dict[str, Any]:
-    """Count breaches among the last n windows of the same version that passed quality, lie in no anomaly and could be measured."""
+def _sustained(
+    evidence: Evidence, rule: Sustained, pick: Callable[[PastWindow], Measurement | None], counted: Container[Verdict] = BREACH
+) -> dict[str, Any]:
+    """Count breaches among the last n windows of the same version that passed quality, lie in no anomaly and could be measured.
+
+    They are looked for among the last 2 n windows; a breach is a verdict in ``counted``.
+    """
     usable: list[PastWindow] = []
     breaches: list[str] = []
+    first = evidence.window.shifted(-2 * rule.n).start
     for past in (evidence.current, *evidence.history):
         found = pick(past)
-        if past.version != evidence.version or not past.quality_passed or past.anomaly is not None:
+        if past.version != evidence.version or not past.quality_passed or past.anomaly is not None or past.window.start < first:
             continue
         if found is None or found.verdict is Verdict.NOT_ENOUGH_DATA:
             continue
         usable.append(past)
-        if found.verdict is Verdict.BREACH:
+        if found.verdict in counted:
             breaches.append(when(past.window.start))
         if len(usable) == rule.n:
             break
@@ -135,46 +208,6 @@ def _sustained(evidence: Evidence, rule: Sustained, pick: Callable[[PastWindow],
 
 def _known(measurement: Measurement | None) -> bool:
     return measurement is not None and measurement.verdict is not Verdict.NOT_ENOUGH_DATA
-
-
-def _counts(drift: dict[str, Any], performance: dict[str, Any]) -> str:
-    """Say of what is in breach at all in how many windows; both where neither is."""
-
-    def one(name: str, count: dict[str, Any]) -> str:
-        measured = plural(count["measured"], "measured window")
-        return f"{name} in {count['breaches']} of the last {measured} ({count['k']} of {count['n']} are needed)"
-
-    named = [(name, count) for name, count in (("drift", drift), ("lower performance", performance)) if count["breaches"]]
-    return " and ".join(one(name, count) for name, count in named)
-
-
-def _failure(measurement: Measurement) -> str:
-    because = measurement.detail.get("because") or measurement.metric
-    subject = "" if measurement.subject in ("*", "") or measurement.subject in because else f" (column {measurement.subject})"
-    if measurement.value is None:
-        return f"{because}{subject}"
-    return f"{because}{subject}: {percent(measurement.value)} of rows fail, {percent(measurement.threshold or 0.0)} is tolerated"
-
-
-def _drift(measurement: Measurement | None) -> str:
-    if measurement is None or measurement.value is None:
-        return "drift could not be measured"
-    shares: dict[str, float] = measurement.detail.get("drifted", {})
-    limit = percent(measurement.threshold or 0.0)
-    if not shares:
-        return f"no feature has drifted ({limit} of the importance is tolerated)"
-    features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
-    return f"features with {percent(measurement.value)} of the importance have drifted ({features}; {limit} is tolerated)"
-
-
-def _performance(measurement: Measurement | None, spec: ModelSpec) -> str:
-    metric = spec.performance.metric.value
-    if measurement is None or measurement.value is None:
-        labels = "no label" if measurement is None or measurement.n == 0 else plural(measurement.n, "label")
-        return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
-    interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
-    limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""
-    return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{limit}"
 
 
 def _values(measurement: Measurement | None) -> dict[str, Any] | None:

@@ -9,13 +9,13 @@ from vigil.decision import gates
 from vigil.decision.types import Action, Decision, Evidence, GateResult, GateState
 from vigil.spec.model import ModelSpec
 
-ORDER = (gates.DATA_FAULT, gates.PASSING, gates.HARM, gates.WORTH_IT)
+ORDER = (gates.DATA_FAULT, gates.PASSING, gates.RELEASE, gates.HARM, gates.WORTH_IT)
 
 
 def decide(evidence: Evidence, spec: ModelSpec) -> Decision:
     """Decide about one evaluated window.
 
-    The order is: data at fault, passing, harm, worth it. A gate that is not reached is recorded as such.
+    The order is: data at fault, passing, a release at fault, harm, worth it. A gate that is not reached is recorded as such.
     """
     action, results = _climb(evidence, spec)
     reached = {result.gate for result in results}
@@ -49,14 +49,18 @@ def _climb(evidence: Evidence, spec: ModelSpec) -> tuple[Action, tuple[GateResul
     passing = gates.passing(evidence, spec)
     if passing.state is not GateState.PASSED:
         return Action.HOLD, (data_fault, passing)
+    release = gates.release(evidence, spec)
+    if release.state is GateState.FIRED:
+        return Action.ROLLBACK, (data_fault, passing, release)
     harm = gates.harm(evidence, spec)
+    asked = (data_fault, passing, release, harm)
     if harm.state is GateState.UNKNOWN:
-        return Action.GET_LABELS, (data_fault, passing, harm)
+        return Action.GET_LABELS, asked
     if harm.state is GateState.PASSED:
-        return Action.HOLD, (data_fault, passing, harm)
+        return Action.HOLD, asked
     worth_it = gates.worth_it(evidence, spec)
     action = Action.HOLD if worth_it.state is GateState.FIRED else Action.RETRAIN
-    return action, (data_fault, passing, harm, worth_it)
+    return action, (*asked, worth_it)
 
 
 def _reason(action: Action, results: tuple[GateResult, ...]) -> str:

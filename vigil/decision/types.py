@@ -56,6 +56,14 @@ class PastWindow:
 
 
 @dataclass(frozen=True)
+class PastGain:
+    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost."""
+
+    decision_id: str
+    gain: float
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Everything that a decision saw. It is rebuilt from the store by :func:`vigil.decision.evidence.gather`.
 
@@ -78,6 +86,7 @@ class Evidence:
     windows_since_retraining: int | None
     last_retraining: str | None
     baseline: float | None  # the version's performance when it was registered
+    gains: tuple[PastGain, ...] = ()  # of the retrainings that had ended by then, oldest first
 
 
 @dataclass(frozen=True)

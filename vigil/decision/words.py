@@ -20,6 +20,7 @@ HEADLINES = {
 QUESTIONS = {
     gates.DATA_FAULT: "Is the data at fault?",
     gates.PASSING: "Will it pass by itself?",
+    gates.RELEASE: "Is a release at fault?",
     gates.HARM: "Is there harm?",
     gates.WORTH_IT: "Is retraining worth it now?",
 }
@@ -57,8 +58,12 @@ def _would_have_changed(decision: Decision) -> str:
         return "right data for this window; the next run of it sees the change and decides anew."
     if last.gate == gates.PASSING:
         return _nearest_sustained(last)
+    if last.gate == gates.RELEASE:
+        return f"drift of the inputs, or the same loss under version {last.numbers['previous']}: then the release would not explain it."
     if last.gate == gates.HARM:
-        return "enough labels to confirm or rule out harm." if decision.action is Action.GET_LABELS else "a confirmed loss on labels."
+        return _nearest_harm(last, decision.action)
+    if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
+        return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:
         return f"the end of the cool-down, {plural(last.numbers['cool_down_windows'], 'window')} after the last retraining decision."
     return "no sustained breach, a declared event, or a retraining decided within the cool-down."
@@ -70,4 +75,27 @@ def _nearest_sustained(gate: GateResult) -> str:
     missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in ("drift", "performance")}
     nearest = min(missing, key=lambda name: (missing[name], name))
     rule = gate.numbers[nearest]
-    return f"{plural(missing[nearest], 'more window')} with {nearest} in breach ({rule['k']} of {rule['n']} are needed)."
+    found, and_more = (
+        ("drift in breach", "") if nearest == "drift" else ("performance beyond its limit", ", and evidence that it is not chance")
+    )
+    return f"{plural(missing[nearest], 'more window')} with {found} ({rule['k']} of {rule['n']} are needed){and_more}."
+
+
+def _cooling(gate: GateResult) -> bool:
+    since = gate.numbers["windows_since_retraining"]
+    return since is not None and since < gate.numbers["cool_down_windows"]
+
+
+def _nearest_harm(gate: GateResult, action: Action) -> str:
+    """What would have confirmed harm: more labels like these, and how many; or a loss where there is none."""
+    if action is Action.GET_LABELS:
+        lacking = gate.numbers["labels_needed"] - gate.numbers["labels"]
+        labels = plural(lacking, "more label") if lacking > 0 else "more labels of the rarer class"
+        return f"{labels} of this window, which confirm or rule out harm."
+    evidence = gate.numbers.get("evidence", {})
+    more = evidence.get("more_windows")
+    if not more:
+        return "a confirmed loss on labels."
+    labels = round(more * evidence["labels"] / evidence["stretch"])
+    last = f"the last {evidence['stretch']}" if evidence["stretch"] > 1 else "the last"
+    return f"{plural(more, 'more window')} like {last}, or about {plural(labels, 'more label')} that say the same."

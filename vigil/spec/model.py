@@ -318,27 +318,61 @@ class Sustained(SpecModel):
 
 
 class Anomaly(SpecModel):
-    """A declared holiday or one-off event, ``[start, end)``: it is neither acted on nor trained on."""
+    """A declared holiday or one-off event, ``[start, end)``: it is neither acted on nor trained on.
+
+    ``yearly``: every year on these days, before and after; a 29 February counts as the 28th where there is none.
+    """
 
     name: str
     start: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)]
     end: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)]
 
+    yearly: bool = False
+
     @model_validator(mode="after")
     def _ends_after_start(self) -> Anomaly:
         if self.end <= self.start:
             raise ValueError("an anomaly ends after it starts")
+        if self.yearly and self.end - self.start >= timedelta(days=365):
+            raise ValueError("an anomaly that comes back every year lasts less than one; leave out yearly, or shorten it")
         return self
+
+    def overlaps(self, window: Window) -> bool:
+        """Tell whether the window lies in it, wholly or in part."""
+        if not self.yearly:
+            return window.overlaps(self.start, self.end)
+        years = range(window.start.year - 1, window.end.year + 1)  # one that begins in December may end in January
+        lasts = self.end - self.start
+        return any(window.overlaps(start, start + lasts) for start in (_in_year(self.start, year) for year in years))
+
+
+def _in_year(moment: datetime, year: int) -> datetime:
+    try:
+        return moment.replace(year=year)
+    except ValueError:
+        return moment.replace(year=year, day=28)
+
+
+class Economics(SpecModel):
+    """What a retraining costs and what a better model is worth, in any one currency."""
+
+    cost: Annotated[float, Field(gt=0)]  # of one retraining: training and review
+    value: Annotated[float, Field(gt=0)]  # of a gain of 1.0 in comparison.metric, for one window
+    horizon_windows: Annotated[int, Field(ge=1)] = 12  # for so long a gain is believed to last; convention
+    quantile: Annotated[float, Field(gt=0, le=0.5)] = 0.2  # of the expected gain that has to pay; convention
+    minimum_retrainings: Annotated[int, Field(ge=2)] = 3  # of the model's own, in the last year; with fewer the gain is unknown
 
 
 class Policy(SpecModel):
     """When a finding becomes an action."""
 
     drift: Sustained = Sustained(k=3, n=3)
-    performance: Sustained = Sustained(k=2, n=3)
+    performance: Sustained = Sustained(k=2, n=3)  # windows whose metric is beyond the limit; the evidence tells whether by chance
+    false_alarms_per_year: Annotated[float, Field(gt=0, le=52)] = 1.0  # confirmed harm where there is none; convention
     retrain_on_drift_alone: bool = True
     cool_down_windows: Annotated[int, Field(ge=0)] = 4  # windows after a retraining decision before the next
     anomalies: tuple[Anomaly, ...] = ()
+    economics: Economics | None = None  # null: a retraining is not weighed against its cost
 
 
 class Training(SpecModel):

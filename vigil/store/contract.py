@@ -22,6 +22,7 @@ from typing import Any, Protocol
 
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
+from vigil.store.ledger import LedgerCheck
 from vigil.store.records import (
     Batch,
     Champion,
@@ -130,13 +131,21 @@ class Store(Protocol):
         """
         ...
 
-    def measurements(self, evaluation_ids: Sequence[str]) -> Mapping[str, tuple[Measurement, ...]]:
-        """The measurements of each evaluation asked for, by their key."""
+    def evaluations_of(self, evaluation_ids: Sequence[str]) -> Mapping[str, Evaluation]:
+        """The evaluations asked for, by their id; those that are not there are not in it."""
+        ...
+
+    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
+        """The measurements of each evaluation asked for, by their key; with ``subject`` those of one subject only."""
         ...
 
     # decisions and retrainings ----------------------------------------------------------------------------------------
     def record_decision(self, decision: Decision, evidence: Mapping[str, Any]) -> bool:
-        """Keep a decision with what it saw (ids of evaluations and decisions, not copies). One per evaluation."""
+        """Keep a decision with what it saw (ids of rows, not copies), and link it to the ledger. One per evaluation."""
+        ...
+
+    def verify_ledger(self, *, head: str | None = None) -> LedgerCheck:
+        """Check the chain of all decisions: each link follows the one before, and what it covers is what it was."""
         ...
 
     def decision(self, decision_id: str) -> Decision | None: ...

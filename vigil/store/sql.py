@@ -11,9 +11,10 @@ from sqlalchemy import ColumnElement, Select, Table, func, select
 
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
-from vigil.store import champions, retrainings, rows, tables
+from vigil.store import champions, ledger, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
 from vigil.store.keep import keep, keep_parts
+from vigil.store.ledger import LedgerCheck
 from vigil.store.migrate import migrate
 from vigil.store.records import Batch, Champion, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
 from vigil.store.rows import Row
@@ -189,9 +190,15 @@ class SqlStore:
         query = select(looks).where(looks.c.look == 1).order_by(looks.c.window_start, looks.c.window_end)
         return tuple(map(rows.evaluation_of, self._all(query)))
 
-    def measurements(self, evaluation_ids: Sequence[str]) -> Mapping[str, tuple[Measurement, ...]]:
+    def evaluations_of(self, evaluation_ids: Sequence[str]) -> Mapping[str, Evaluation]:
+        return {row["evaluation_id"]: rows.evaluation_of(row) for row in self._all_of(tables.evaluation, evaluation_ids)}
+
+    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
         found: dict[str, list[Measurement]] = {evaluation_id: [] for evaluation_id in evaluation_ids}
-        for row in self._all_of(tables.measurement, evaluation_ids):
+        query = select(tables.measurement)
+        if subject is not None:
+            query = query.where(tables.measurement.c.subject == subject)
+        for row in self._all_in(query, tables.measurement.c.evaluation_id, evaluation_ids):
             found[row["evaluation_id"]].append(rows.measurement_of(row))
         return {evaluation_id: tuple(sorted(some, key=lambda measurement: measurement.key)) for evaluation_id, some in found.items()}
 
@@ -200,7 +207,14 @@ class SqlStore:
         row = rows.decision_row(decision, evidence)
         keys = [("evaluation_id",), ("decision_id",)]
         with writing(self.engine) as connection:
-            return keep(connection, tables.decision, row, keys=keys, not_content=("as_of", "code_version"))
+            new = keep(connection, tables.decision, row, keys=keys, not_content=("as_of", "code_version"))
+            if new:
+                ledger.append(connection, decision.decision_id)
+            return new
+
+    def verify_ledger(self, *, head: str | None = None) -> LedgerCheck:
+        with reading(self.engine) as connection:
+            return ledger.verify(connection, head)
 
     def decision(self, decision_id: str) -> Decision | None:
         row = self._one(select(tables.decision).where(tables.decision.c.decision_id == decision_id))

@@ -127,6 +127,15 @@ decision = Table(
     Index(None, "model", "window_start"),
 )
 
+ledger = Table(
+    "ledger",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("decision_id", Text, ForeignKey("decision.decision_id"), nullable=False, unique=True),
+    Column("previous", Text, nullable=False, unique=True),
+    Column("hash", Text, nullable=False),
+)
+
 version = Table(
     "version",
     metadata,

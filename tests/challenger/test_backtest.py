@@ -1,0 +1,105 @@
+"""The back-test on eight weeks whose course is known: week 2 is at fault, and from week 4 on income works the other way round."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, customers, make_project, week_start
+from vigil.challenger.backtest import History, Outcome, backtest
+from vigil.measurement import Layer, Measurement, Verdict
+from vigil.spec.model import ModelSpec, Policy
+from vigil.store.records import Evaluation
+from vigil.window import Window
+from vigil.workspace import Workspace
+
+WEEKS = 8
+RETRAINED = week_start(CHANGED_FROM + 1).date().isoformat()
+
+
+@pytest.fixture(scope="module")
+def history(tmp_path_factory: pytest.TempPathFactory) -> History:
+    """Logged by a version that scored at random: what it said then does not matter to a back-test."""
+    folder = make_project(tmp_path_factory.mktemp("backtest") / "project")
+    for week in range(WEEKS):
+        _log(folder, week)
+    work = Workspace.open(folder, MODEL)
+    for week in range(WEEKS):
+        window = Window(week_start(week), week_start(week + 1))
+        due, sound = window.end + timedelta(days=1), week != FAULTY_WEEK
+        found = Evaluation(f"e{week}", MODEL, window, "1", due, work.spec.hash, "d", "l", 800, 400, sound, "0.1.0")
+        verdict = Verdict.OK if sound else Verdict.BREACH
+        work.store.record_evaluation(found, [Measurement(Layer.DATA_QUALITY, "expect_x", 0.0, verdict, 800)])
+    return History(work, work.store.evaluations(MODEL))
+
+
+def _log(folder: Path, week: int) -> None:
+    rows = customers(week)
+    outcome = rows.pop("label")
+    if week == FAULTY_WEEK:
+        rows["region"] = rows["region"].replace("A", "Z")
+    scored = rows.assign(model_version="1", score=np.random.default_rng(week).uniform(size=len(rows)), latency_ms=1.0)
+    scored["error"] = pd.Series([None] * len(rows), dtype="str")
+    scored.to_parquet(folder / "data" / "predictions" / f"{week:02}.parquet")
+    labels = {"prediction_id": rows["prediction_id"], "label": outcome, "observed_at": rows["event_time"] + timedelta(hours=12)}
+    pd.DataFrame(labels | {"inclusion_probability": 1.0}).to_parquet(folder / "data" / "labels" / f"{week:02}.parquet")
+
+
+def played(history: History, spec: ModelSpec | None = None, *, every: int = 3, cost: float = 0.0) -> dict[str, Outcome]:
+    heard: list[str] = []
+    outcomes = backtest(history, spec or history.work.spec, every=every, cost=cost, tell=heard.append)
+    assert heard == ["never", f"every {every}", "any drift", "this policy", "hindsight"]
+    return {outcome.policy: outcome for outcome in outcomes}
+
+
+def test_the_policy_retrains_when_the_change_has_lasted_and_its_challenger_serves(history: History) -> None:
+    """As the loop itself does on these weeks; the one that never retrains ends with an AUC far below one half."""
+    found = played(history)
+    assert (found["this policy"].retrainings, found["this policy"].promoted) == ((RETRAINED,), (RETRAINED,))
+    assert (found["never"].retrainings, found["any drift"].retrainings) == ((), ())
+    policy, never = found["this policy"].mean, found["never"].mean
+    assert policy is not None
+    assert never is not None
+    assert policy > never + 0.1
+
+
+def test_the_faulty_week_counts_for_nobody(history: History) -> None:
+    assert {outcome.windows for outcome in played(history).values()} == {WEEKS - 1}
+
+
+def test_by_the_clock_means_every_so_many_windows(history: History) -> None:
+    """After the third and the sixth of eight weeks, but not in the week whose data is at fault (the third)."""
+    assert played(history, every=3)["every 3"].retrainings == (week_start(5).date().isoformat(),)
+    assert played(history, every=4)["every 4"].retrainings == tuple(week_start(week).date().isoformat() for week in (3, 7))
+
+
+def test_hindsight_is_at_least_as_good_as_any_of_them(history: History) -> None:
+    for cost in (0.0, 0.5):
+        found = played(history, cost=cost)
+        best = found.pop("hindsight").total
+        assert best is not None
+        assert all(outcome.total is not None and outcome.total <= best + 1e-12 for outcome in found.values())
+
+
+def test_a_retraining_costs_what_it_is_said_to(history: History) -> None:
+    """0.07 over seven windows is 0.01 a window."""
+    found = played(history, cost=0.07)["this policy"]
+    assert found.cost == pytest.approx(0.01)
+    assert found.mean is not None
+    assert found.total == pytest.approx(found.mean - 0.01)
+
+
+def test_the_policy_that_is_tried_is_read(history: History) -> None:
+    """So small a budget of false alarms that eight weeks can confirm nothing."""
+    careful = history.work.spec.model_copy(update={"policy": Policy(false_alarms_per_year=1e-300)})
+    assert played(history, careful)["this policy"].retrainings == ()
+
+
+def test_nothing_is_written(history: History) -> None:
+    store = history.work.store
+    played(history)
+    assert (store.decisions(MODEL), store.versions(MODEL), store.retrainings(MODEL)) == ((), (), ())

@@ -1,0 +1,52 @@
+"""How what was measured reads in a gate's sentence. Differs from :mod:`vigil.decision.words`, which explains a whole decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from vigil.decision.phrases import number, percent, plural
+from vigil.measurement import Measurement
+from vigil.spec.model import ModelSpec
+
+
+def counts_of(drift: dict[str, Any], performance: dict[str, Any]) -> str:
+    """Say of what is in breach at all in how many windows; both where neither is."""
+
+    def one(name: str, count: dict[str, Any]) -> str:
+        measured = plural(count["measured"], "measured window")
+        return f"{name} in {count['breaches']} of the last {measured} ({count['k']} of {count['n']} are needed)"
+
+    named = [(name, count) for name, count in (("drift", drift), ("lower performance", performance)) if count["breaches"]]
+    return " and ".join(one(name, count) for name, count in named)
+
+
+def failure(measurement: Measurement) -> str:
+    """Say a failed expectation: its reason or name, its column, and the share of rows beside what is tolerated."""
+    because = measurement.detail.get("because") or measurement.metric
+    subject = "" if measurement.subject in ("*", "") or measurement.subject in because else f" (column {measurement.subject})"
+    if measurement.value is None:
+        return f"{because}{subject}"
+    return f"{because}{subject}: {percent(measurement.value)} of rows fail, {percent(measurement.threshold or 0.0)} is tolerated"
+
+
+def drift_of(measurement: Measurement | None) -> str:
+    """Say the window's drift share, with the three features that weigh most."""
+    if measurement is None or measurement.value is None:
+        return "drift could not be measured"
+    shares: dict[str, float] = measurement.detail.get("drifted", {})
+    limit = percent(measurement.threshold or 0.0)
+    if not shares:
+        return f"no feature has drifted ({limit} of the importance is tolerated)"
+    features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
+    return f"features with {percent(measurement.value)} of the importance have drifted ({features}; {limit} is tolerated)"
+
+
+def performance_of(measurement: Measurement | None, spec: ModelSpec) -> str:
+    """Say the window's performance with its interval, its labels and the limit; or how many labels are lacking."""
+    metric = spec.performance.metric.value
+    if measurement is None or measurement.value is None:
+        labels = "no label" if measurement is None or measurement.n == 0 else plural(measurement.n, "label")
+        return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
+    interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
+    limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""
+    return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{limit}"
