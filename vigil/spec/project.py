@@ -6,7 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from vigil.spec.model import SpecModel
+from vigil.spec.base import SpecModel
+from vigil.spec.channels import AlertSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -50,3 +51,4 @@ class ProjectSpec(SpecModel):
     mlflow: MlflowSpec = MlflowSpec()
     reports: str = "state/reports"
     connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection
+    alerts: AlertSettings = AlertSettings()
