@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -134,7 +134,7 @@ class TestBackInBounds:
 
 
 class TestDeclaredSpans:
-    span = {"name": "move", "start": "2024-01-01", "end": "2024-01-02"}
+    span: ClassVar = {"name": "move", "start": "2024-01-01", "end": "2024-01-02"}
 
     def test_nothing_is_alerted_in_maintenance(self) -> None:
         assert reading_of([[quality(breach=True)]], maintenance=[self.span]) is None

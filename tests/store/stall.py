@@ -1,6 +1,6 @@
 """A process that stops for ever in the middle of a write, so that a test can kill it there.
 
-``python -m tests.store.stall URL WORK AT``: WORK is ``open`` or ``record``; it stops after the first SQL statement that
+``python -m tests.store.stall URL WORK AT``: WORK is ``open``, ``record`` or ``alert``; it stops after the first SQL statement that
 begins with AT, or, where AT is ``half``, when SQLite has inserted 50 of the 100 measurements. It says ``stalled`` then.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from tests.store.build import an_evaluation, measurements_of_100_features
+from tests.store.build import an_evaluation, measurements_of_100_features, record_an_alert
 from tests.store.dialogue import hear, say
 from vigil.store.migrate import migrate
 from vigil.store.sql import SqlStore
@@ -31,6 +31,8 @@ def main(url: str, work: str, at: str) -> None:
 
     if work == "open":
         migrate(store.engine)
+    elif work == "alert":
+        record_an_alert(store)
     else:
         store.record_evaluation(an_evaluation(), measurements_of_100_features())
     say("finished")
