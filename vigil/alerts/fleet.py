@@ -28,12 +28,11 @@ def shared_subjects(incident: Incident) -> frozenset[str]:
     return frozenset(columns | serving)
 
 
-def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: datetime, cause: str) -> tuple[Event, ...]:
+def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: datetime) -> tuple[Event, ...]:
     """Return the events that make or widen a fleet incident, and end those whose members are all resolved.
 
     Args:
-        incidents: the latest of all models, and fleet incidents.
-        cause: the id of the look that asks: in the keys of the events.
+        incidents: of all models, and fleet incidents, as they are after the look that asks.
     """
     fleets = {i.incident_id: i for i in incidents if i.model == FLEET and i.active}
     made: list[Event] = []
@@ -49,9 +48,9 @@ def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: dat
         models = {incident.model for incident in free}
         if (fleet is None and len(models) < settings.fleet_models) or not free:
             continue
-        made += _joining(fleet, subject, free, settings, at, cause)
+        made += _joining(fleet, subject, free, settings, at)
         taken |= {incident.incident_id for incident in free}
-    return (*made, *_endings(fleets, {i.incident_id: i for i in incidents}, at, cause, widened={e.incident_id for e in made}))
+    return (*made, *_endings(fleets, {i.incident_id: i for i in incidents}, at, widened={e.incident_id for e in made}))
 
 
 def _near(sharing: Sequence[Incident], settings: AlertSettings) -> list[Incident]:
@@ -65,9 +64,7 @@ def _joinable(fleet: Incident, at: datetime, settings: AlertSettings) -> bool:
     return at - fleet.opened_at <= timedelta(days=settings.fleet_days) + timedelta(days=settings.fleet_days)
 
 
-def _joining(
-    fleet: Incident | None, subject: str, members: Sequence[Incident], settings: AlertSettings, at: datetime, cause: str
-) -> list[Event]:
+def _joining(fleet: Incident | None, subject: str, members: Sequence[Incident], settings: AlertSettings, at: datetime) -> list[Event]:
     ids = sorted(incident.incident_id for incident in members)
     first = min(incident.first for incident in members)
     fleet_id = fleet.incident_id if fleet else "f-" + hashlib.sha256(f"fleet|{subject}|{'|'.join(ids)}".encode()).hexdigest()[:10]
@@ -107,7 +104,7 @@ def _body(subject: str, first: str, tier: Tier, members: Sequence[Incident], set
     }
 
 
-def _endings(fleets: Mapping[str, Incident], known: Mapping[str, Incident], at: datetime, cause: str, widened: set[str]) -> list[Event]:
+def _endings(fleets: Mapping[str, Incident], known: Mapping[str, Incident], at: datetime, widened: set[str]) -> list[Event]:
     made: list[Event] = []
     for fleet in fleets.values():
         members = [known[name] for name in fleet.members if name in known]

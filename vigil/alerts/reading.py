@@ -46,7 +46,6 @@ class Looked:
     version: str
     spec_hash: str
     as_of: datetime
-    quality_passed: bool
     measured: Mapping[Signal, Measurement]
     all_measured: tuple[Measurement, ...] = ()
     silent: str | None = None
@@ -83,14 +82,12 @@ def looked(
     as_of: datetime,
     measurements: Sequence[Measurement],
     spec: ModelSpec,
-    *,
-    quality_passed: bool = True,
 ) -> Looked:
     """Return a window as alerts see it. Only what is compared with the training data, or with nothing, counts."""
     counting = {Signal(m.layer.value, m.metric, m.subject): m for m in measurements if m.reference in (TRAINING, NOTHING)}
     spans = (*spec.policy.anomalies, *spec.alerts.maintenance)
     silent = next((span.name for span in spans if window.overlaps(span.start, span.end)), None)
-    return Looked(window, evaluation_id, version, spec_hash, as_of, quality_passed, counting, tuple(measurements), silent)
+    return Looked(window, evaluation_id, version, spec_hash, as_of, counting, tuple(measurements), silent)
 
 
 def read(current: Looked, history: Sequence[Looked], spec: ModelSpec) -> tuple[Reading, ...]:
