@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, authoring, checking, looking
+from console import acting, alerting, authoring, checking, looking
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -81,6 +81,13 @@ for command in (
     looking.status,
     looking.why,
     looking.decisions,
+    alerting.incidents,
+    alerting.incident,
+    alerting.ack,
+    alerting.mute,
+    alerting.resolve,
+    alerting.digest,
+    alerting.metrics,
     acting.approve,
     acting.reject,
     acting.accept,
@@ -88,6 +95,7 @@ for command in (
     authoring.schema,
 ):
     app.command()(command)
+app.add_typer(alerting.channels)
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

@@ -51,7 +51,7 @@ def monitor(
     if report != "later":
         report_window(project, look, asked=report == "always")
     summary = publish_decision(project, decision)
-    summary["incidents"] = list(bundle_incidents(project, look))
+    bundle_incidents(project, look)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)
     return summary

@@ -13,7 +13,6 @@ from vigil.alerts.fleet import fleet_events
 from vigil.alerts.incident import Event, Incident, Kind, State, apply, fold
 from vigil.alerts.message import Message, messages_of
 from vigil.alerts.reading import Looked, looked, reach
-from vigil.decision.ladder import decision_id_of
 from vigil.errors import Conflict, NotAllowed, StoreError
 from vigil.measurement import Measurement
 from vigil.spec.channels import AlertSettings
@@ -115,7 +114,8 @@ def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents:
     first = evaluation.window.shifted(-reach(spec)).start
     past = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
     measured = store.measurements([evaluation.evaluation_id, *(each.evaluation_id for each in past)])
-    decision = store.decision(decision_id_of(evaluation.evaluation_id))
+    decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
+    decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)
     return Situation(
         current=_looked(evaluation, measured, spec),
         history=[_looked(each, measured, spec) for each in reversed(past)],

@@ -14,6 +14,7 @@ from typing import Any
 
 from vigil.alerts.incident import Event, Incident, Kind
 from vigil.alerts.words import context_lines, headline
+from vigil.spec.alerts import Tier
 from vigil.spec.channels import AlertSettings
 
 FIRST_WAIT = timedelta(seconds=15)  # after a failed attempt; it doubles. Convention
@@ -109,6 +110,22 @@ def body_of(incident: Incident, settings: AlertSettings) -> dict[str, Any]:
         "owner": incident.owner,
         "opened_at": incident.opened_at.isoformat(),
     }
+
+
+def trial_message(channel: str, now: datetime) -> Message:
+    """Return a message that says that it is a test; it is of no incident and stands in no outbox."""
+    body = {
+        "headline": "P2 vigil: this is a test",
+        "lines": ["Sent by `vigil channels test`. Nothing is wrong."],
+        "link": None,
+        "incident": "test",
+        "model": "vigil",
+        "tier": Tier.P2.value,
+        "state": "open",
+        "owner": "",
+        "opened_at": now.isoformat(),
+    }
+    return Message(f"test:{now.isoformat()}:{channel}", "vigil-test", 0, channel, MessageKind.TRIGGER, body, now, now)
 
 
 def second_of(message: Message, settings: AlertSettings, now: datetime) -> Message | None:
