@@ -38,8 +38,8 @@ class TestMessages:
 
     def test_a_channel_gets_its_tiers(self, store: SqlStore) -> None:
         settings = AlertSettings(channels={"hook": HOOK, "night": HOOK.model_copy(update={"tiers": ("P0",)})})
-        see(store, 0, [errors(0.01)], settings=settings)
-        see(store, 1, [errors(0.2)], settings=settings)
+        for number, rate in enumerate((0.01, 0.01, 0.2)):
+            see(store, number, [errors(rate)], settings=settings)
         assert [(m.body["tier"], m.channel) for m in store.messages()] == [("P1", "hook"), ("P0", "hook"), ("P0", "night")]
 
     def test_looking_back_tells_nobody(self, store: SqlStore) -> None:
@@ -90,15 +90,17 @@ class TestPeople:
         with pytest.raises(NotAllowed, match="can only become reopened"):
             acknowledge(store, ONE_CHANNEL, name, by="ann", reason="again", at=day(0).end)
 
-    def test_a_muted_incident_is_observed_and_not_told_until_the_mute_ends(self, store: SqlStore) -> None:
-        see(store, 0, [errors(0.01)])
+    def test_what_becomes_worse_is_not_told_of_a_muted_incident_but_its_end_is(self, store: SqlStore) -> None:
+        for number in (0, 1):
+            see(store, number, [errors(0.01)])
         (name,) = (i.incident_id for i in all_of(store))
-        mute(store, ONE_CHANNEL, name, until=day(3).end, by="ann", reason="known", at=day(0).end)
-        see(store, 1, [errors(0.2)])
+        mute(store, ONE_CHANNEL, name, until=day(9).end, by="ann", reason="known", at=day(1).end)
+        see(store, 2, [errors(0.2)])
         assert all_of(store)[0].tier == "P0"
         assert len(store.messages()) == 1
-        for number in (2, 3, 4):
+        for number in (3, 4):
             see(store, number, [errors(0.001)])
+        assert [m.kind.value for m in store.messages()] == ["trigger", "resolve"]
         assert all_of(store)[0].state is State.RESOLVED
 
     def test_a_mute_ends_in_the_future(self, store: SqlStore) -> None:
@@ -143,6 +145,12 @@ class TestFleet:
         self.breaks(store, 2, settings=AlertSettings(channels={"hook": HOOK}, fleet_models=2))
         assert [i.model for i in all_of(store)].count("fleet") == 1
 
+    def test_populations_that_move_together_are_not_one_incident(self, store: SqlStore) -> None:
+        for number in range(3):
+            for model in range(3):
+                see(store, number, [drift(0.5, {"age": 0.5}), psi("age", 0.4)], spec=a_spec(f"m{model}"))
+        assert "fleet" not in [i.model for i in all_of(store)]
+
     def test_other_columns_are_not_shared(self, store: SqlStore) -> None:
         for model, column in enumerate(("age", "plan", "income")):
             see(store, 0, [quality(breach=True, subject=column)], spec=a_spec(f"m{model}"))
@@ -178,6 +186,13 @@ class TestCauses:
         (found,) = all_of(store)
         assert found.causes[0]["cause"] == "release"
         assert found.context["changes"] == ["version 1 was replaced by 2 in the window of 2024-01-02"]
+
+    def test_drift_near_a_release_is_not_the_release(self, store: SqlStore) -> None:
+        see(store, 0, [drift(0.1)])
+        for number in (1, 2, 3):
+            see(store, number, [drift(0.5, {"age": 0.5})], version="2")
+        (found,) = all_of(store)
+        assert [cause["cause"] for cause in found.causes] == ["covariate", "release"]
 
     def test_drift_is_covariate_unless_the_season_is_the_same(self, store: SqlStore) -> None:
         for number in range(3):

@@ -9,10 +9,17 @@ from vigil.alerts.dynamic import band
 
 
 def test_the_centre_is_the_median_of_the_same_weekday() -> None:
-    found = band([[1.0, 2.0, 100.0, 3.0], [7.0]], 0, 0.01)
+    found = band([[1.0, 2.0, 100.0, 3.0], [-7.0]], 0, 0.01)
     assert found is not None
     assert found.centre == 2.5  # (2 + 3) / 2
     assert found.n == 4
+
+
+def test_of_positive_values_it_is_the_geometric_median() -> None:
+    found = band([[1.0, 4.0, 1.0, 4.0]], 0, 0.01)
+    assert found is not None
+    assert found.centre == pytest.approx(2.0)  # the root of 1 times 4
+    assert found.low > 0
 
 
 def test_three_values_of_the_weekday_are_too_few() -> None:
@@ -32,6 +39,18 @@ def test_a_history_that_never_moved_still_leaves_room_for_rounding() -> None:
     found = band([[100.0] * 8], 0, 0.01)
     assert found is not None
     assert found.low < 99.9 < 100.1 < found.high
+
+
+def test_noise_that_grows_with_the_size_keeps_the_promise_on_large_and_small_days() -> None:
+    """Weekends of 1,000 rows and weekdays of 2,000, each give or take 5 %: a weekday's band is not a weekend's."""
+    rng = np.random.default_rng(11)
+    levels = np.array([2000.0] * 5 + [1000.0] * 2)
+    outside, days = 0, 3000
+    for _ in range(days):
+        found = band([list(slot) for slot in levels[:, None] * rng.normal(1, 0.05, (7, 8))], 0, 0.02)
+        assert found is not None
+        outside += not found.low <= 2000 * rng.normal(1, 0.05) <= found.high
+    assert abs(outside / days - 0.02) < 3 * (0.02 * 0.98 / days) ** 0.5 + 0.15 * 0.02
 
 
 @pytest.mark.parametrize("false_alarms", [0.05, 0.01])

@@ -29,7 +29,7 @@ class TestBundling:
     def test_breaches_of_three_layers_in_one_window_are_one_incident(self) -> None:
         story = Story()
         story.see(BAD, errors(0.02), psi("age", 0.1))
-        assert [(i.tier, len(i.signals)) for i in story.incidents] == [(Tier.P1, 2)]
+        assert [(i.tier, len(i.signals)) for i in story.incidents] == [(Tier.P0, 2)]
 
     def test_a_later_breach_of_another_layer_joins_within_the_span(self) -> None:
         story = Story()

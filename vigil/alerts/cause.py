@@ -134,7 +134,9 @@ def _release(facts: Facts) -> Suspicion | None:
     said = [change for change in changes_before(facts.current, facts.history, facts.onset) if change.startswith("version")]
     if not said:
         return None
-    return Suspicion(Cause.RELEASE, 0.8 if not facts.of(Layer.DATA_QUALITY) else 0.5, f"just before, {said[-1]}")
+    effects = [*facts.of(Layer.PERFORMANCE), *facts.of(Layer.SYSTEM), *facts.of(Layer.BUSINESS)]
+    own = bool(effects) and not facts.of(Layer.DATA_QUALITY)  # what a version is fed does not change because the version does
+    return Suspicion(Cause.RELEASE, 0.8 if own else 0.5, f"just before, {said[-1]}")
 
 
 def _infrastructure(facts: Facts) -> Suspicion | None:

@@ -5,6 +5,7 @@ Differs from the thresholds of a specification, which are the same every day: a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -29,6 +30,7 @@ class Band:
 def band(slots: Sequence[Sequence[float]], own: int, false_alarms: float) -> Band | None:
     """Return the band of slot ``own``; None where it holds fewer than :data:`MINIMUM` values.
 
+    Where all values are positive it is found in logarithms, for counts and durations vary by a share of their size; else as they are.
     ``median(own) +- c * s``, where ``s`` is the median absolute distance of all values from the median of their own slot, and
     ``c`` is such that of normally distributed values in slots of these sizes a share ``false_alarms`` lies outside, by
     simulation (fixed seed): with few values the median and the spread err themselves, so the normal quantile would promise
@@ -38,16 +40,23 @@ def band(slots: Sequence[Sequence[float]], own: int, false_alarms: float) -> Ban
     Args:
         slots: the values of each season's slot (weekday), finite; slots may be empty.
 
-    >>> band([[10.0, 11.0, 9.0, 10.0], [50.0, 52.0, 48.0, 50.0]], 0, 0.01).centre
+    >>> round(band([[10.0, 11.0, 9.0, 10.0], [50.0, 52.0, 48.0, 50.0]], 0, 0.01).centre, 6)
     10.0
     """
-    values = slots[own]
-    if len(values) < MINIMUM:
+    if len(slots[own]) < MINIMUM:
         return None
+    if all(value > 0 for slot in slots for value in slot):
+        found = _band([list(np.log(slot)) for slot in slots], own, false_alarms, smallest=SMALLEST_SPREAD)
+        return Band(math.exp(found.centre), math.exp(found.low), math.exp(found.high), found.n)
+    return _band(slots, own, false_alarms, smallest=SMALLEST_SPREAD * abs(float(np.median(slots[own]))))
+
+
+def _band(slots: Sequence[Sequence[float]], own: int, false_alarms: float, *, smallest: float) -> Band:
+    values = slots[own]
     held = [np.asarray(slot, dtype=np.float64) for slot in (values, *(slot for k, slot in enumerate(slots) if k != own)) if len(slot)]
     spread = float(np.median(np.concatenate([np.abs(slot - np.median(slot)) for slot in held])))
     centre = float(np.median(values))
-    reach = critical_value(tuple(len(slot) for slot in held), false_alarms) * max(spread, SMALLEST_SPREAD * abs(centre))
+    reach = critical_value(tuple(len(slot) for slot in held), false_alarms) * max(spread, smallest)
     return Band(centre, centre - reach, centre + reach, len(values))
 
 

@@ -17,15 +17,20 @@ from vigil.measurement import WHOLE, Layer
 from vigil.spec.alerts import Tier
 from vigil.spec.channels import AlertSettings
 
+MAIN_PART = 0.5  # of the change: a column that carries so much of it is what the incident is about; convention
 SERVING = "serving"  # what models share where their system layer breaks together
 
 
 def shared_subjects(incident: Incident) -> frozenset[str]:
-    """Return what an incident may share with others: the columns that are at fault or drifted, and serving."""
+    """Return what an incident may share with others, by its first suspected cause: columns where data is at fault, or serving."""
+    kind = incident.causes[0]["cause"] if incident.causes else None
+    if kind == Cause.INFRASTRUCTURE:
+        return frozenset({SERVING})
+    if kind != Cause.DATA_FAULT:  # populations move under many models by themselves
+        return frozenset()
     columns = {s.subject for s in incident.signals if s.layer in (Layer.DATA_QUALITY, Layer.DRIFT) and s.subject != WHOLE}
-    columns |= {str(name) for name, share in dict(incident.context.get("features", {})).items() if share >= 0.5}
-    serving = {SERVING for s in incident.signals if s.layer == Layer.SYSTEM and s.metric != "rows"}
-    return frozenset(columns | serving)
+    main = {str(name) for name, share in dict(incident.context.get("features", {})).items() if share >= MAIN_PART}
+    return frozenset(columns | main)
 
 
 def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: datetime) -> tuple[Event, ...]:

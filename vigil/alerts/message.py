@@ -77,7 +77,8 @@ def messages_of(before: Incident | None, after: Incident, event: Event, settings
     Said are: it opened, became more urgent, opened again, was acknowledged (to channels that show it), and is over.
     """
     kind = _said(before, after, event)
-    silent = after.muted(now) or after.fleet is not None or now - event.at > timedelta(days=settings.stale_days)
+    muted = after.muted(now) and kind is MessageKind.TRIGGER  # its end is told, so that no pager goes on showing it
+    silent = muted or after.fleet is not None or now - event.at > timedelta(days=settings.stale_days)
     if kind is None or silent:
         return ()
     return tuple(

@@ -20,7 +20,8 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
         # A failed critical expectation stops the window; it is acted on at once, but nobody is woken: the model still serves.
         AlertRule(layer=Layer.DATA_QUALITY, tier=Tier.P1),
         # Errors are what users see first: symptom-based paging, Google SRE Workbook ch. 5 and 6.
-        AlertRule(layer=Layer.SYSTEM, metric="error_rate", tier=Tier.P1, catastrophic=10.0),
+        # One window a little over the limit is chance; three times the limit, by convention, is not waited for.
+        AlertRule(layer=Layer.SYSTEM, metric="error_rate", tier=Tier.P1, sustained=Sustained(k=2, n=3), catastrophic=3.0),
         AlertRule(layer=Layer.SYSTEM, metric="latency_*", tier=Tier.P1, sustained=Sustained(k=2, n=3)),
         # Volume has no limit of its own: what is usual for the weekday is learnt. Two windows, so that a holiday is silent.
         AlertRule(layer=Layer.SYSTEM, metric="rows", tier=Tier.P1, sustained=Sustained(k=2, n=3), dynamic=Dynamic(above=False)),
