@@ -46,6 +46,12 @@ class TestBundling:
         story.see(BAD, errors(0.02))
         assert len(story.incidents) == 2
 
+    def test_what_has_stopped_takes_in_nothing_new(self) -> None:
+        story = Story()
+        for measured in ([BAD], [GOOD], [GOOD, errors(0.02)]):
+            story.see(*measured)
+        assert [i.state for i in story.incidents] == [State.RESOLVED, State.OPEN]
+
     def test_the_span_is_the_specification_s(self) -> None:
         story = Story(a_spec(alerts={"join_windows": 0}))
         story.see(BAD)

@@ -63,7 +63,8 @@ def _home(reading: Reading, situation: Situation) -> Incident | None:
     alerts, window = situation.spec.alerts, situation.current.window
     active = [incident for incident in situation.incidents if incident.active]
     having = [incident for incident in active if reading.signal in incident.signals]
-    near = [incident for incident in active if _apart(incident.newest, window) <= alerts.join_windows]
+    going_on = [incident for incident in active if _apart(incident.last, window) <= 1]  # breaches that stopped take in nothing new
+    near = [incident for incident in going_on if _apart(incident.newest, window) <= alerts.join_windows]
     again = [
         incident
         for incident in situation.incidents

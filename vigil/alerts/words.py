@@ -95,7 +95,8 @@ def account(incident: Incident) -> list[str]:
     for name, key in (("features", "features"), ("segments", "segments")):
         shares = dict(context.get(key) or {})
         if shares:
-            lines.append(f"  {name}  {', '.join(f'{each} {percent(share)}' for each, share in shares.items())} of the change")
+            largest = sorted(shares.items(), key=lambda item: (-item[1], item[0]))
+            lines.append(f"  {name}  {', '.join(f'{each} {percent(share)}' for each, share in largest)} of the change")
     lines += [f"  before    {change}" for change in context.get("changes") or ()]
     decided = dict(context.get("decision") or {})
     if decided:
