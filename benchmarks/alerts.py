@@ -23,7 +23,7 @@ import numpy as np
 
 from vigil.alerts.alerting import alert, incidents_of
 from vigil.alerts.cause import Cause
-from vigil.alerts.incident import FLEET, Incident, Kind
+from vigil.alerts.incident import Incident, Kind
 from vigil.alerts.message import Standing
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.performance.measure import tolerated_limit
@@ -57,6 +57,21 @@ class Fault:
 
     def explains(self, model: str, day: int) -> bool:
         return model in self.models and self.start <= day < self.start + SPAN + AFTER
+
+
+@dataclass(frozen=True)
+class Told:
+    """An incident that somebody was told of: the cause that stood first then, the day, and the models that it is about."""
+
+    incident: Incident
+    cause: str
+    day: int
+    models: frozenset[str]
+
+    def of(self, fault: Fault) -> bool:
+        """Whether it began in the fault's days, in its model, or in a fleet that holds one of its models."""
+        began = (datetime.fromisoformat(self.incident.first) - FIRST).days
+        return any(fault.explains(model, began) for model in self.models)
 
 
 def main() -> None:
@@ -97,7 +112,7 @@ def planted(models: Sequence[str], days: int, rng: np.random.Generator) -> tuple
 
 def run(
     file: Path, models: Sequence[str], days: int, faults: Sequence[Fault], rng: np.random.Generator
-) -> tuple[list[tuple[Incident, str, int]], list[tuple[str, int, str]], dict[str, int]]:
+) -> tuple[list[Told], list[tuple[str, int, str]], dict[str, int]]:
     """Look at every model every day.
 
     Returns the incidents that somebody was told of with the cause first suspected and the day they were told; every breach as
@@ -186,17 +201,17 @@ def table(figures: dict[str, Any]) -> dict[str, tuple[str, str, str, bool]]:
 
 def _figures(
     faults: Sequence[Fault],
-    told: Sequence[tuple[Incident, str, int]],
+    told: Sequence[Told],
     breaches: Sequence[tuple[str, int, str]],
     messages: dict[str, int],
-    calm: Sequence[tuple[Incident, str, int]],
+    calm: Sequence[Told],
     calm_breaches: Sequence[tuple[str, int, str]],
     years: float,
 ) -> dict[str, Any]:
-    owned = {fault: [(i, cause, day) for i, cause, day in told if _belongs(i, fault)] for fault in faults}
+    owned = {fault: [each for each in told if each.of(fault)] for fault in faults}
     loud = {fault: [(model, day) for model, day, _ in breaches if fault.explains(model, day)] for fault in faults}
-    explained = {i.incident_id for some in owned.values() for i, _, _ in some}
-    right = [(fault.kind, some[0][1] == fault.kind) for fault, some in owned.items() if some]
+    explained = {each.incident.incident_id for some in owned.values() for each in some}
+    right = [(fault.kind, some[0].cause == fault.kind) for fault, some in owned.items() if some]
     unexplained = [1 for model, day, _ in breaches if not any(fault.explains(model, day) for fault in faults)]
     return {
         "faults": len(faults),
@@ -205,8 +220,8 @@ def _figures(
         "messages": statistics.mean(messages.values()),
         "right_cause": statistics.mean(hit for _, hit in right),
         "causes_by_kind": {kind.value: f"{sum(hit for k, hit in right if k is kind)}/{sum(k is kind for k, _ in right)}" for kind in Cause},
-        "delay_days": statistics.median(some[0][2] - fault.start for fault, some in owned.items() if some),
-        "false": sum(i.incident_id not in explained for i, _, _ in told) / years,
+        "delay_days": statistics.median(some[0].day - fault.start for fault, some in owned.items() if some),
+        "false": sum(each.incident.incident_id not in explained for each in told) / years,
         "false_calm": len(calm) / years,
         "not_one": [f"{f.kind} {f.models[0]} day {f.start} variant {f.variant}: {len(s)}" for f, s in owned.items() if len(s) != 1],
         "every_one_alert": statistics.mean(len(some) == 1 for some in loud.values()),
@@ -218,15 +233,7 @@ def _figures(
     }
 
 
-def _belongs(incident: Incident, fault: Fault) -> bool:
-    """Whether somebody was told of this fault by this incident: it began in its days, in its model, or in a fleet of its models."""
-    day = (datetime.fromisoformat(incident.first) - FIRST).days
-    if incident.model == FLEET:
-        return bool(set(incident.context.get("models", ())) & set(fault.models)) and fault.start <= day < fault.start + SPAN + AFTER
-    return fault.explains(incident.model, day)
-
-
-def _told(store: SqlStore) -> list[tuple[Incident, str, int]]:
+def _told(store: SqlStore) -> list[Told]:
     """The incidents that somebody was told of: the cause that stood first when they opened, and the day of the first message."""
     events = store.incident_events()
     first: dict[str, datetime] = {}
@@ -234,13 +241,15 @@ def _told(store: SqlStore) -> list[tuple[Incident, str, int]]:
         if message.standing is not Standing.SUPERSEDED:
             first.setdefault(message.incident_id, message.created_at)
     found = []
-    for incident in incidents_of(store).values():
+    known = incidents_of(store)
+    for incident in known.values():
         if incident.incident_id in first:
             at = first[incident.incident_id]
             before = [e for e in events[incident.incident_id] if e.at <= at and e.kind is not Kind.JOINED]
             said = [event.body["causes"] for event in before if "causes" in event.body]
             cause = said[-1][0]["cause"] if said and said[-1] else "unknown"
-            found.append((incident, cause, (at - FIRST).days - 1))
+            models = frozenset(known[name].model for name in incident.members) or frozenset([incident.model])
+            found.append(Told(incident, cause, (at - FIRST).days - 1, models))
     return found
 
 

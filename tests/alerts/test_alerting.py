@@ -145,6 +145,18 @@ class TestFleet:
         self.breaks(store, 2, settings=AlertSettings(channels={"hook": HOOK}, fleet_models=2))
         assert [i.model for i in all_of(store)].count("fleet") == 1
 
+    def test_what_begins_days_apart_is_not_one_incident(self, store: SqlStore) -> None:
+        for model, first in enumerate((0, 3, 6)):
+            for number in range(first, first + 2):
+                see(store, number, [BAD], spec=a_spec(f"m{model}"))
+        assert "fleet" not in [i.model for i in all_of(store)]
+
+    def test_how_far_apart_is_the_settings(self, store: SqlStore) -> None:
+        settings = AlertSettings(channels={"hook": HOOK}, fleet_days=6)
+        for model, first in enumerate((0, 3, 6)):
+            see(store, first, [BAD], spec=a_spec(f"m{model}"), settings=settings)
+        assert "fleet" in [i.model for i in all_of(store)]
+
     def test_populations_that_move_together_are_not_one_incident(self, store: SqlStore) -> None:
         for number in range(3):
             for model in range(3):

@@ -49,7 +49,7 @@ def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: dat
     taken: set[str] = set()
     for subject, sharing in sorted(by_subject.items(), key=lambda item: (-len(item[1]), item[0])):
         free = [incident for incident in _near(sharing, settings) if incident.incident_id not in taken]
-        fleet = next((f for f in fleets.values() if f.context.get("subject") == subject and _joinable(f, at, settings)), None)
+        fleet = _fleet_of(fleets, subject, free, settings)
         models = {incident.model for incident in free}
         if (fleet is None and len(models) < settings.fleet_models) or not free:
             continue
@@ -65,8 +65,14 @@ def _near(sharing: Sequence[Incident], settings: AlertSettings) -> list[Incident
     return [incident for incident in sharing if newest - datetime.fromisoformat(incident.first) <= span]
 
 
-def _joinable(fleet: Incident, at: datetime, settings: AlertSettings) -> bool:
-    return at - fleet.opened_at <= timedelta(days=settings.fleet_days) + timedelta(days=settings.fleet_days)
+def _fleet_of(fleets: Mapping[str, Incident], subject: str, free: Sequence[Incident], settings: AlertSettings) -> Incident | None:
+    """Find the fleet incident of the subject that began when these did."""
+    about = [fleet for fleet in fleets.values() if fleet.context.get("subject") == subject]
+    return next((fleet for fleet in about if free and _begun_with(fleet, free[-1], settings)), None)
+
+
+def _begun_with(fleet: Incident, incident: Incident, settings: AlertSettings) -> bool:
+    return abs(datetime.fromisoformat(incident.first) - datetime.fromisoformat(fleet.first)) <= timedelta(days=settings.fleet_days)
 
 
 def _joining(fleet: Incident | None, subject: str, members: Sequence[Incident], settings: AlertSettings, at: datetime) -> list[Event]:

@@ -112,7 +112,7 @@ class AlertSettings(SpecModel):
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0  # of one attempt, in all; convention
     stale_days: Annotated[float, Field(gt=0)] = 1.0  # looks back further than this are recorded and sent to nobody; convention
     fleet_models: Annotated[int, Field(ge=2)] = 3  # models under which one column breaks before it is one incident; convention
-    fleet_days: Annotated[int, Field(ge=0)] = 3  # within which they break; convention
+    fleet_days: Annotated[int, Field(ge=0)] = 1  # within which it begins under all of them; convention
     fleet_owner: str = ""  # of what many models share
     owners: dict[str, str] = Field(default_factory=dict)  # column, or `serving` -> its owner, before fleet_owner
 
