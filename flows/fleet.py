@@ -6,9 +6,9 @@ from typing import Any
 
 from prefect import flow
 
-from flows.deliver import deliver
 from flows.monitor import monitor
 from flows.retrain import retrain
+from tasks.alert import drain_outbox
 from tasks.look import list_models, list_windows
 from tasks.promotion import reconcile_alias
 from tasks.retraining import hand_over, list_unfinished
@@ -34,7 +34,7 @@ def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]
             reconcile_alias(project, model)
         except VigilError as error:
             failures.append(f"{model}: {error}")
-    deliver(project)
+    drain_outbox(project, patience_seconds=0.0)
     if failures:
         raise VigilError(f"{len(failures)} of the models could not be looked at; " + "; ".join(failures))
     return summaries
