@@ -135,3 +135,29 @@ def test_a_channel_that_was_removed_makes_dead_letters(store: SqlStore) -> None:
     with receiver() as server:
         see(store, 0, [BAD], settings=settings_of(server))
         assert drain(store, AlertSettings(), sender(AlertSettings()), Clock()) == Drained(dead=1)
+
+
+@pytest.mark.parametrize("trouble", [200, 404, 500, "drop"])
+def test_no_byte_of_a_secret_is_in_the_database(store: SqlStore, trouble: int | str) -> None:
+    clock = Clock()
+    with receiver(trouble) as server:
+        channels = {
+            "hook": {"kind": "webhook", "secret_url": "${URL}", "authorization": "${TOKEN}"},
+            "pager": {"kind": "pagerduty", "routing_key": "${KEY}", "url": server.url},
+            "mail": {"kind": "apprise", "secret_url": "${CHAT}"},
+        }
+        settings = AlertSettings.model_validate(
+            {"channels": channels, "private_networks": ["127.0.0.0/8"], "timeout_seconds": 0.3, "attempts": 1}
+        )
+        environ = {
+            "URL": f"{server.url}/T0secretpath",
+            "TOKEN": "Bearer tokensecret",
+            "KEY": "routingsecret",
+            "CHAT": "nosuch://chatsecret",
+        }
+        see(store, 0, [BAD], settings=settings)
+        drain(store, settings, sender(settings, environ), clock)
+    assert len(server.got) == 2
+    written = "\n".join(store.engine.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
+    assert 'INSERT INTO "delivery"' in written
+    assert [word for word in ("T0secretpath", "tokensecret", "routingsecret", "chatsecret") if word in written] == []

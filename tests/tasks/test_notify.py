@@ -168,6 +168,13 @@ def test_apprise_sends_to_what_it_knows() -> None:
     assert server.got[0][2]["title"] == BODY["headline"]
 
 
+def test_apprise_logs_no_address(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]) -> None:
+    """It would log the address that it cannot use, secret and all."""
+    attempt = send({"kind": "apprise", "secret_url": "${URL}"}, URL="nosuch://chatsecret/word")
+    assert attempt == Attempt(False, "Apprise does not know this kind of address", permanent=True)
+    assert "chatsecret" not in caplog.text + "".join(capfd.readouterr())
+
+
 def test_a_variable_that_is_not_set_is_named_and_may_be_set_later() -> None:
     attempt = send({"kind": "slack", "secret_url": "${HOOK}"})
     assert attempt == Attempt(False, "channel x: the environment variable HOOK is not set; set it where vigil runs")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import shorten
 
 from vigil.alerts.incident import Incident, State
 from vigil.alerts.reading import Signal
@@ -10,6 +11,7 @@ from vigil.decision.phrases import number, percent
 from vigil.measurement import Layer
 
 MOST_WORDS = 9
+LONGEST_LINE = 300  # characters; convention: two of them fit a telephone's notification
 NAMES = {
     "data_fault": "data at fault",
     "release": "worse since a release",
@@ -67,7 +69,7 @@ def context_lines(incident: Incident) -> tuple[str, ...]:
     tail = f" Decided: {decided['action']}." if decided else ""
     if said or tail:
         lines.append(f"{said}.{tail}" if said else tail.strip())
-    return tuple(lines[:2])
+    return tuple(shorten(" ".join(line.split()), LONGEST_LINE, placeholder=" …") for line in lines[:2])
 
 
 def account(incident: Incident) -> list[str]:
