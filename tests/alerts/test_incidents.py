@@ -46,6 +46,20 @@ class TestBundling:
         story.see(BAD, errors(0.02))
         assert len(story.incidents) == 2
 
+    def test_what_is_urgent_does_not_hide_in_what_is_minor(self) -> None:
+        """A feature that drifts with the season for months, and then the data is at fault."""
+        story = Story()
+        for _ in range(4):
+            story.see(psi("plan", 0.3), GOOD)
+        story.see(psi("plan", 0.3), BAD)
+        assert [i.tier for i in story.incidents] == [Tier.P2, Tier.P1]
+
+    def test_what_is_minor_joins_what_is_urgent(self) -> None:
+        story = Story()
+        for measured in ([psi("plan", 0.3)], [psi("plan", 0.3), BAD], [psi("plan", 0.3), BAD]):
+            story.see(*measured)
+        assert [(i.tier, len(i.signals)) for i in story.incidents] == [(Tier.P1, 2)]
+
     def test_what_has_stopped_takes_in_nothing_new(self) -> None:
         story = Story()
         for measured in ([BAD], [GOOD], [GOOD, errors(0.02)]):

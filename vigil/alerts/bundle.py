@@ -64,7 +64,8 @@ def _home(reading: Reading, situation: Situation) -> Incident | None:
     active = [incident for incident in situation.incidents if incident.active]
     having = [incident for incident in active if reading.signal in incident.signals]
     going_on = [incident for incident in active if _apart(incident.last, window) <= 1]  # breaches that stopped take in nothing new
-    near = [incident for incident in going_on if _apart(incident.newest, window) <= alerts.join_windows]
+    fitting = [incident for incident in going_on if incident.tier.sends or not reading.tier.sends]  # nothing urgent hides in what is minor
+    near = [incident for incident in fitting if _apart(incident.newest, window) <= alerts.join_windows]
     again = [
         incident
         for incident in situation.incidents
