@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.alerting import send_waiting
 from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Json, console, print_json, say, working
@@ -65,6 +66,7 @@ def run(
 
         seen = None if as_of is None else seen_at.isoformat()
         summary = monitor(str(project.folder), model, chosen.start.isoformat(), seen, "always" if report else "wanted")
+    send_waiting(project)
     _print_made(project, [summary["decision_id"]], as_json=as_json)
 
 
@@ -107,6 +109,7 @@ def backfill(
             seen_at = spec.as_of(window) if as_of is None else moment(as_of)
             made.append(monitor(str(project.folder), model, window.start.isoformat(), seen_at.isoformat())["decision_id"])
             progress.advance(bar)
+    send_waiting(project)
     _print_made(project, made, as_json=as_json)
 
 

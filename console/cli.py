@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, auditing, authoring, backtesting, checking, looking
+from console import acting, alerting, auditing, authoring, backtesting, checking, looking
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -84,6 +84,13 @@ for command in (
     looking.history,
     auditing.replay,
     backtesting.backtest,
+    alerting.incidents,
+    alerting.incident,
+    alerting.ack,
+    alerting.mute,
+    alerting.resolve,
+    alerting.digest,
+    alerting.metrics,
     acting.approve,
     acting.reject,
     acting.rollback,
@@ -93,6 +100,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(auditing.audit)
+app.add_typer(alerting.channels)
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

@@ -32,6 +32,7 @@ CODES: dict[type[BaseException], ExitCode] = {
     errors.RegistryError: ExitCode.UNREACHABLE,
     errors.StoreError: ExitCode.UNREACHABLE,
     errors.OrchestratorError: ExitCode.UNREACHABLE,
+    errors.ChannelError: ExitCode.UNREACHABLE,
     errors.Conflict: ExitCode.CONFLICT,
     errors.NotAllowed: ExitCode.CONFLICT,
     errors.CheckCrashed: ExitCode.FAILED,

@@ -8,6 +8,7 @@ from prefect import flow
 
 from flows.monitor import monitor
 from flows.retrain import retrain
+from tasks.alert import drain_outbox
 from tasks.look import list_models, list_windows
 from tasks.promotion import reconcile_alias
 from tasks.retraining import hand_over, list_unfinished
@@ -18,7 +19,7 @@ from vigil.errors import VigilError
 def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """Run ``monitor`` for every due window of every model of the project, oldest first.
 
-    Then the registry's alias follows the store's champion.
+    Then the registry's alias follows the store's champion, and people are told what is new about incidents.
 
     A model that fails does not keep the others from being looked at; the run fails at its end and names those that failed.
     Writes nothing itself; a second run finds what the first one wrote.
@@ -33,6 +34,7 @@ def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]
             reconcile_alias(project, model)
         except VigilError as error:
             failures.append(f"{model}: {error}")
+    drain_outbox(project, patience_seconds=0.0)
     if failures:
         raise VigilError(f"{len(failures)} of the models could not be looked at; " + "; ".join(failures))
     return summaries

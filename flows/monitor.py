@@ -7,6 +7,7 @@ from typing import Any, Literal
 from prefect import flow
 
 from flows.retrain import retrain
+from tasks.alert import bundle_incidents
 from tasks.decide import decide_window, must_retrain
 from tasks.look import find_evaluation, look_at_window
 from tasks.measure import measure_drift, measure_health, measure_performance, profile_window
@@ -29,7 +30,8 @@ def monitor(
     """Look at one window of ``model`` and decide about it.
 
     Writes: the window's profiles, one evaluation with its measurements, one decision (the store); reports (the
-    project's reports folder); artifacts (Prefect). A second run that sees the same rows, labels and specification finds
+    project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the store), which the
+    flow ``deliver`` sends. A second run that sees the same rows, labels and specification finds
     its evaluation and decision, writes nothing new, and only finishes what a killed run left.
 
     Args:
@@ -49,6 +51,7 @@ def monitor(
     if report != "later":
         report_window(project, look, asked=report == "always")
     summary = publish_decision(project, decision)
+    bundle_incidents(project, look)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)
     return summary

@@ -18,6 +18,7 @@ ROOMS = {
     "evidently": ("tasks/report.py",),
     "mlflow": ("tasks/registry.py",),
     "prefect": ("tasks", "flows", "deployments"),
+    "apprise": ("tasks/notify.py",),
     "typer": ("console",),
 }
 HEAVY = ("prefect", "mlflow", "great_expectations", "evidently", "fastapi", "apprise")

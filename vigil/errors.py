@@ -68,6 +68,10 @@ class TrainingFailed(VigilError):
     """The trainer raised, returned something that cannot score, or measured NaN."""
 
 
+class ChannelError(VigilError):
+    """A channel for alerts cannot be used as it is configured."""
+
+
 class StoreError(VigilError):
     """The monitoring database cannot be used as it is."""
 

@@ -27,5 +27,6 @@ def be_quiet() -> None:
     for name, value in QUIET_ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it reports each temporary folder
+    logging.getLogger("apprise").setLevel(logging.CRITICAL + 1)  # it logs the addresses of channels, which are secrets
     for worker in ("EventsWorker", "APILogWorker"):  # Prefect's: at the end of a short run each warns that it still has work
         logging.getLogger(worker).setLevel(logging.ERROR)

@@ -12,8 +12,11 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from examples.flights.faults import FAULTS
 from examples.flights.feed import cached_flights
-from examples.flights.year import Week, contest, refused_in_training, weeks_of
+from examples.flights.year import Week, contest, incidents_by_fault, refused_in_training, weeks_of
+from vigil.alerts.alerting import incidents_of
+from vigil.alerts.incident import Incident
 from vigil.decision.phrases import number, percent, plural
 from vigil.decision.types import Action
 from vigil.measurement import Measurement, Verdict
@@ -31,9 +34,11 @@ def show_year(project: Project, model: str, cache: Path, console: Console) -> No
     with project.store() as store:
         weeks = weeks_of(project.folder, cached_flights(cache), spec, store)
         versions = store.versions(model)
+        incidents = tuple(incidents_of(store, model).values())
     console.print(year_table(weeks))
     show_contest(weeks, console)
     show_refusals(weeks, versions, console)
+    show_incidents(incidents, console)
     show_next(project, model, weeks, console)
 
 
@@ -89,6 +94,17 @@ def show_refusals(weeks: Sequence[Week], versions: Sequence[Version], console: C
         console.print(f"  No refused week is in the training or comparison of any of {plural(len(versions), 'version')}, by their lineage.")
 
 
+def show_incidents(incidents: Sequence[Incident], console: Console) -> None:
+    """Print how many incidents each planted fault made, and those that no planted fault explains."""
+    console.print("\n[bold]Incidents[/]")
+    by_fault, others = incidents_by_fault(incidents, FAULTS)
+    for fault, found in by_fault.items():
+        said = "; ".join(f"{each.incident_id} {each.tier} {each.title}" for each in found)
+        console.print(f"  week of {fault.week.start.date()}  {fault.what}: {plural(len(found), 'incident')}  {said}", markup=False)
+    for each in others:
+        console.print(f"  from {each.first[:10]} to {each.last[:10]}  {each.incident_id} {each.tier} {each.title}", markup=False)
+
+
 def show_next(project: Project, model: str, weeks: Sequence[Week], console: Console) -> None:
     retrained = [week for week in weeks if week.decision.action is Action.RETRAIN]
     day = (retrained or list(weeks))[0].window.start.date()
@@ -97,6 +113,7 @@ def show_next(project: Project, model: str, weeks: Sequence[Week], console: Cons
     for command, what in (
         (f"{at} why {model} {day}", "why that was decided, in plain words with the numbers"),
         (f"{at} decisions {model} --json", "all decisions with their gates"),
+        (f"{at} incidents --all", "incidents; `vigil incident ID` shows one with its suspected causes"),
         (f"{at} up", "Prefect's and MLflow's pages: runs and artifacts, versions and their lineage"),
         (f"{_short(project.path(project.spec.reports) / model)}/", "Evidently's reports of the weeks in breach"),
         (f"{_short(project.folder)}/models/{model}.yaml", "everything that was specified"),

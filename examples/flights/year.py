@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from examples.flights.faults import Fault
 from examples.flights.play import frozen_scores, served_scores
+from vigil.alerts.incident import Incident
 from vigil.decision.types import Action, Decision
 from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.performance.metrics import roc_auc
@@ -21,6 +23,8 @@ from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Retraining, Version
 from vigil.window import Window
+
+Incidents = tuple[Incident, ...]
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,16 @@ def weekly_aucs(folder: Path, flights: pd.DataFrame, spec: ModelSpec) -> pd.Data
         for start, week in rows.groupby(starts)
     }
     return pd.DataFrame.from_dict(found, orient="index", columns=["looped", "frozen"])
+
+
+def incidents_by_fault(incidents: Sequence[Incident], faults: Sequence[Fault]) -> tuple[dict[Fault, Incidents], Incidents]:
+    """Return fault -> the incidents that were in breach in its week, and the incidents that were in none of the faults' weeks."""
+    found = {
+        fault: tuple(each for each in incidents if any(fault.week.start.isoformat() in seen.breaches for seen in each.signals.values()))
+        for fault in faults
+    }
+    explained = {each.incident_id for some in found.values() for each in some}
+    return found, tuple(each for each in incidents if each.incident_id not in explained)
 
 
 def contest(weeks: Sequence[Week]) -> Contest:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from vigil.alerts.alerting import incidents_of
 from vigil.project import Project
 from vigil.spec.load import load_model, load_project
 
@@ -54,11 +55,14 @@ def project(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Pa
 @pytest.mark.parametrize("page", [page for page in PAGES if blocks(DOCS / page, "console")])
 def test_the_commands_of_a_page_say_what_it_shows(page: str, project: Path) -> None:
     """Each shown line is found in the output, in order, whatever the width of the terminal."""
+    incident = next(found.incident_id for found in incidents_of(Project.open(project).store(), MODEL).values() if found.active)
     (waiting,) = [found.decision_id for found in Project.open(project).store().retrainings(MODEL)]
     for block in blocks(DOCS / page, "console"):
         for command, shown in commands(block):
             assert command.startswith("vigil ")
-            arguments = [sys.executable, "-m", "console", *shlex.split(command.removeprefix("vigil ").replace("WAITING", waiting))]
+            for name, meant in (("WAITING", waiting), ("INCIDENT", incident)):
+                command = command.replace(name, meant)
+            arguments = [sys.executable, "-m", "console", *shlex.split(command.removeprefix("vigil "))]
             kept = {name: value for name, value in os.environ.items() if name != "PREFECT_HOME"}
             done = subprocess.run(
                 arguments, cwd=project, env={**kept, "COLUMNS": "400"}, capture_output=True, text=True, check=False, timeout=300

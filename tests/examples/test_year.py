@@ -7,10 +7,14 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from examples.flights.faults import Fault
 from examples.flights.feed import FEATURES, write_whole
 from examples.flights.show import bar
-from examples.flights.year import Week, contest, refused_in_training, weekly_aucs
+from examples.flights.year import Week, contest, incidents_by_fault, refused_in_training, weekly_aucs
+from vigil.alerts.incident import Incident, Seen, State
+from vigil.alerts.reading import Signal
 from vigil.decision.types import Action, Decision
+from vigil.spec.alerts import Tier
 from vigil.spec.model import ModelSpec
 from vigil.store.records import Version
 from vigil.window import Window
@@ -75,3 +79,16 @@ def test_bars_span_the_scale() -> None:
 
 def test_features_of_the_feed_hold_no_outcome() -> None:
     assert not {"label", "landed_at", "dep_delay", "arr_delay", "air_time", "dep_time"} & set(FEATURES)
+
+
+def an_incident(name: str, *breaches: int) -> Incident:
+    seen = Seen(Tier.P1, None, None, None, {window(number).start.isoformat(): True for number in breaches})
+    first, last = (window(number).start.isoformat() for number in (breaches[0], breaches[-1]))
+    signals = {Signal("drift", "psi", "temp"): seen}
+    return Incident(name, "m", State.OPEN, Tier.P1, "", START, START, first, last, first, signals, 1)
+
+
+def test_incidents_are_told_apart_by_the_fault_in_whose_week_they_were_in_breach() -> None:
+    fault, quiet = (Fault(window(number), f"fault {number}", lambda rows: rows) for number in (3, 5))
+    its, other = an_incident("i-1", 2, 3), an_incident("i-2", 7)
+    assert incidents_by_fault([its, other], [fault, quiet]) == ({fault: (its,), quiet: ()}, (other,))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
+from vigil.alerts.alerting import incidents_of
 from vigil.decision.evidence import gather_again
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action
@@ -104,6 +105,15 @@ def test_the_fleet_looks_at_what_is_due_and_finds_it_done(played: tuple[Path, li
     before = store.decisions(MODEL)
     assert monitor_fleet(str(folder), as_of(WEEKS - 1)) == summaries[-3:]
     assert store.decisions(MODEL) == before
+
+
+def test_each_planted_fault_is_one_incident_with_its_cause(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The data fault; and the change of concept, whose incident says what was decided. Nothing else."""
+    fault, change = incidents_of(Project.open(played[0]).store(), MODEL).values()
+    assert (fault.first, fault.causes[0]["cause"]) == (week_start(FAULTY_WEEK).isoformat(), "data_fault")
+    assert (change.first, change.causes[0]["cause"]) == (week_start(CHANGED_FROM).isoformat(), "concept")
+    assert change.last == week_start(RETRAINED).isoformat()  # version 2 is in bounds
+    assert change.context["decision"]["action"] == "RETRAIN"
 
 
 def test_operators_see_the_decision_as_an_artifact(played: tuple[Path, list[dict[str, Any]]]) -> None:

@@ -103,7 +103,7 @@ def test_an_alias_repeats_its_anchor(tmp_path: Path) -> None:
 
 MODEL_KEYS = (
     "model, owner, description, task, source, columns, features, segments, window, quality, drift, labels, performance, "
-    "health, policy, training, comparison, reports"
+    "health, policy, training, comparison, reports, alerts"
 )
 FEATURE_KEYS = "type, method, threshold, tolerated_null_share, tolerated_unseen_share, minimum, maximum"
 
@@ -295,7 +295,8 @@ def test_an_unknown_key_of_a_project_is_answered_like_one_of_a_model(tmp_path: P
     with pytest.raises(SpecError) as caught:
         load_project(path)
     assert str(caught.value) == (
-        f"{path}:2: `prefct`: unknown key; did you mean `prefect`?; the keys here are project, store, prefect, mlflow, reports, connections"
+        f"{path}:2: `prefct`: unknown key; did you mean `prefect`?; the keys here are "
+        "project, store, prefect, mlflow, reports, connections, alerts"
     )
 
 

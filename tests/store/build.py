@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from vigil.alerts.incident import Event, Kind
+from vigil.alerts.message import Message, MessageKind
 from vigil.decision.types import Action, Decision, GateResult, GateState
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.store.contract import Store
@@ -122,3 +124,36 @@ def save_decided(store: Store, *numbers: int) -> None:
         window = WEEK.shifted(number - 1)
         store.record_evaluation(an_evaluation(f"e{number}", window=window), [])
         store.record_decision(a_decision(f"d{number}", f"e{number}", window=window), {"evaluations": [f"e{number}"]})
+
+
+def an_event(number: int = 1, **changes: Any) -> Event:
+    opened = {"window": WEEK.start.isoformat(), "tier": "P1", "owner": "ann", "signals": [], "title": "flight-delay: data at fault"}
+    fields: dict[str, Any] = {
+        "incident_id": "i-1",
+        "number": number,
+        "kind": Kind.OPENED if number == 1 else Kind.OBSERVED,
+        "model": MODEL,
+        "at": NOW,
+        "by": "vigil",
+        "body": opened if number == 1 else {"window": WEEK.start.isoformat()},
+        "key": f"i-1|{number}",
+    }
+    return Event(**{**fields, **changes})
+
+
+def a_message(number: int = 1, channel: str = "slack", **changes: Any) -> Message:
+    fields: dict[str, Any] = {
+        "key": f"i-1:{number}:{channel}",
+        "incident_id": "i-1",
+        "number": number,
+        "channel": channel,
+        "kind": MessageKind.TRIGGER,
+        "body": {"headline": "P1 flight-delay: data at fault", "lines": ["Łódź"], "tier": "P1"},
+        "created_at": NOW,
+        "next_at": NOW,
+    }
+    return Message(**{**fields, **changes})
+
+
+def record_an_alert(store: Store) -> bool:
+    return store.record_alerts("e1", model=MODEL, at=NOW, events=[an_event()], messages=[a_message(), a_message(channel="mail")])

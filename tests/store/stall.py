@@ -1,7 +1,7 @@
 """A process that stops for ever in the middle of a write, so that a test can kill it there.
 
-``python -m tests.store.stall URL WORK AT``: WORK is ``open``, ``record`` or ``decide``; it stops after the first SQL statement that
-begins with AT, or, where AT is ``half``, when SQLite has inserted 50 of the 100 measurements. It says ``stalled`` then.
+``python -m tests.store.stall URL WORK AT``: WORK is ``open``, ``record``, ``decide`` or ``alert``; it stops after the first SQL
+statement that begins with AT, or, where AT is ``half``, when SQLite has inserted 50 of the 100 measurements. It says ``stalled`` then.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import event
 
-from tests.store.build import a_decision, an_evaluation, measurements_of_100_features
+from tests.store.build import a_decision, an_evaluation, measurements_of_100_features, record_an_alert
 from tests.store.dialogue import hear, say
 from vigil.store.migrate import migrate
 from vigil.store.sql import SqlStore
@@ -33,6 +33,8 @@ def main(url: str, work: str, at: str) -> None:
         migrate(store.engine)
     elif work == "decide":
         store.record_decision(a_decision(), {})
+    elif work == "alert":
+        record_an_alert(store)
     else:
         store.record_evaluation(an_evaluation(), measurements_of_100_features())
     say("finished")

@@ -12,10 +12,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
     SerializerFunctionWrapHandler,
@@ -24,16 +21,14 @@ from pydantic import (
     model_validator,
 )
 
-from vigil.window import Window, as_utc, parse_moment, windows_between
+from vigil.spec.alerts import Alerts
+from vigil.spec.base import Anomaly as Anomaly
+from vigil.spec.base import Moment, SpecModel, parsed_moment
+from vigil.spec.base import Sustained as Sustained
+from vigil.window import Window, windows_between
 
 CORRELATED_FEATURES = 100  # 4,950 pairs
 TABLE_NAME = r"^[^.]+(\.[^.]+){0,2}$"
-
-
-class SpecModel(BaseModel):
-    """Base of all parts of a specification: frozen, and an unknown key is an error."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Task(StrEnum):
@@ -181,20 +176,11 @@ def _expand_feature(value: Any) -> Any:
 ShortFeature = Annotated[Feature, BeforeValidator(_expand_feature, json_schema_input_type=FeatureType | Feature)]
 
 
-def _to_utc(value: Any) -> Any:
-    if isinstance(value, str):
-        return parse_moment(value)
-    return as_utc(value) if isinstance(value, date) else value
-
-
-Moment = Annotated[datetime, AfterValidator(as_utc)]
-
-
 class WindowSpec(SpecModel):
     """The grid of windows: ``days`` long, one of them starting at ``anchor`` (default a Monday, so 7 days are ISO weeks)."""
 
     days: Annotated[int, Field(ge=1, le=366)] = 1
-    anchor: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)] = datetime(1970, 1, 5, tzinfo=UTC)
+    anchor: Annotated[Moment, BeforeValidator(parsed_moment, json_schema_input_type=datetime | date)] = datetime(1970, 1, 5, tzinfo=UTC)
 
     @property
     def length(self) -> timedelta:
@@ -211,7 +197,7 @@ class Expectation(SpecModel):
     """Any expectation of Great Expectations' vocabulary, as written in its documentation."""
 
     expectation: Annotated[str, Field(pattern=r"^expect_[a-z_]+$")]
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
     severity: Severity = Severity.CRITICAL
     because: str = ""  # shown to people when it fails
 
@@ -304,55 +290,6 @@ class Health(SpecModel):
     error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.005  # convention, a starting point
 
 
-class Sustained(SpecModel):
-    """``k`` of the last ``n`` windows."""
-
-    k: Annotated[int, Field(ge=1)]
-    n: Annotated[int, Field(ge=1)]
-
-    @model_validator(mode="after")
-    def _k_fits_n(self) -> Sustained:
-        if self.k > self.n:
-            raise ValueError(f"k of n windows needs k <= n, got {self.k} of {self.n}")
-        return self
-
-
-class Anomaly(SpecModel):
-    """A declared holiday or one-off event, ``[start, end)``: it is neither acted on nor trained on.
-
-    ``yearly``: every year on these days, before and after; a 29 February counts as the 28th where there is none.
-    """
-
-    name: str
-    start: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)]
-    end: Annotated[Moment, BeforeValidator(_to_utc, json_schema_input_type=datetime | date)]
-
-    yearly: bool = False
-
-    @model_validator(mode="after")
-    def _ends_after_start(self) -> Anomaly:
-        if self.end <= self.start:
-            raise ValueError("an anomaly ends after it starts")
-        if self.yearly and self.end - self.start >= timedelta(days=365):
-            raise ValueError("an anomaly that comes back every year lasts less than one; leave out yearly, or shorten it")
-        return self
-
-    def overlaps(self, window: Window) -> bool:
-        """Tell whether the window lies in it, wholly or in part."""
-        if not self.yearly:
-            return window.overlaps(self.start, self.end)
-        years = range(window.start.year - 1, window.end.year + 1)  # one that begins in December may end in January
-        lasts = self.end - self.start
-        return any(window.overlaps(start, start + lasts) for start in (_in_year(self.start, year) for year in years))
-
-
-def _in_year(moment: datetime, year: int) -> datetime:
-    try:
-        return moment.replace(year=year)
-    except ValueError:
-        return moment.replace(year=year, day=28)
-
-
 class Economics(SpecModel):
     """What a retraining costs and what a better model is worth, in any one currency."""
 
@@ -383,7 +320,7 @@ class Training(SpecModel):
     include_reference: bool = True  # pool them with source.reference
     minimum_rows: Annotated[int, Field(ge=10)] = 500
     holdout_windows: Annotated[int, Field(ge=1)] = 2  # kept from training, for the comparison
-    params: dict[str, Any] = {}  # passed to the trainer as they are
+    params: dict[str, Any] = Field(default_factory=dict)  # passed to the trainer as they are
     requirements: tuple[str, ...] = ()  # pip requirements logged with the version; empty: scikit-learn's installed version
     seed: int = 0
 
@@ -426,6 +363,12 @@ class ModelSpec(SpecModel):
     training: Training
     comparison: Comparison = Comparison()
     reports: Reports = Reports()
+    alerts: Alerts = Alerts()
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # as in Source: a specification without alerts keeps its hash
+        return {key: value for key, value in serialize(self).items() if key != "alerts" or self.alerts != Alerts()}
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> ModelSpec:

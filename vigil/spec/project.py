@@ -8,7 +8,8 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field
 
-from vigil.spec.model import SpecModel
+from vigil.spec.base import SpecModel
+from vigil.spec.channels import AlertSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
 
@@ -64,3 +65,4 @@ class ProjectSpec(SpecModel):
     mlflow: MlflowSpec = MlflowSpec()
     reports: str = "state/reports"
     connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection
+    alerts: AlertSettings = AlertSettings()

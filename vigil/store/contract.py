@@ -20,6 +20,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
+from vigil.alerts.incident import Event
+from vigil.alerts.message import Delivery, Message, Standing
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
 from vigil.store.ledger import LedgerCheck
@@ -195,4 +197,42 @@ class Store(Protocol):
 
     def reports(self, evaluation_ids: Sequence[str]) -> Mapping[str, Mapping[str, str]]:
         """``evaluation_id -> kind -> path``."""
+        ...
+
+    # incidents and messages -------------------------------------------------------------------------------------------
+    def record_alerts(
+        self, evaluation_id: str | None, *, model: str, at: datetime, events: Sequence[Event], messages: Sequence[Message]
+    ) -> bool:
+        """Append events of incidents and the messages about them, together or not at all, once for each evaluation.
+
+        ``evaluation_id`` is None where a person caused them. Messages of an incident that joins a fleet incident become
+        superseded where nobody has tried to deliver them.
+
+        Raises:
+            Conflict: an incident has moved on since it was read, so an event's number is taken.
+        """
+        ...
+
+    def alerted(self, evaluation_id: str) -> bool:
+        """Tell whether what an evaluation says to incidents was recorded, be it nothing."""
+        ...
+
+    def incident_events(self, *, model: str | None = None, incident_id: str | None = None) -> Mapping[str, tuple[Event, ...]]:
+        """``incident_id -> its events`` in the order of their numbers."""
+        ...
+
+    def messages(self, *, standing: Standing | None = None, incident_id: str | None = None) -> tuple[Message, ...]:
+        """Messages by when they were made."""
+        ...
+
+    def claim_message(self, message: Message, *, until: datetime) -> bool:
+        """Begin the next attempt to deliver: of several that ask with the same message one gets True, the others wait ``until``."""
+        ...
+
+    def finish_message(self, delivery: Delivery, *, standing: Standing, next_at: datetime, second: Message | None = None) -> bool:
+        """Keep how an attempt went, where the message stands now, and the message to a second channel, together or not at all."""
+        ...
+
+    def deliveries(self, key: str) -> tuple[Delivery, ...]:
+        """The attempts to deliver a message, in order."""
         ...

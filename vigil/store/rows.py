@@ -277,6 +277,11 @@ def report_row(evaluation_id: str, kind: str, path: str) -> Row:
     return {"evaluation_id": _text(evaluation_id, "evaluation_id"), "kind": _text(kind, "kind"), "path": _text(path, "path")}
 
 
+def checked_text(value: str, name: str) -> str:
+    """Return ``value``; what PostgreSQL could not hold is refused."""
+    return _text(value, name)
+
+
 def utc(moment: datetime, name: str) -> datetime:
     """Return ``moment`` in UTC; without an offset it is refused, because nobody knows which moment it is."""
     if moment.tzinfo is None:

@@ -9,9 +9,11 @@ from typing import Any, Self
 
 from sqlalchemy import ColumnElement, Select, Table, func, select
 
+from vigil.alerts.incident import Event
+from vigil.alerts.message import Delivery, Message, Standing
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
-from vigil.store import champions, ledger, retrainings, rows, tables
+from vigil.store import champions, incidents, ledger, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
 from vigil.store.keep import keep, keep_parts
 from vigil.store.ledger import LedgerCheck
@@ -268,6 +270,43 @@ class SqlStore:
         for row in self._all_of(tables.report, evaluation_ids):
             found[row["evaluation_id"]][row["kind"]] = row["path"]
         return {evaluation_id: dict(sorted(some.items())) for evaluation_id, some in found.items()}
+
+    # incidents and messages -------------------------------------------------------------------------------------------
+    def record_alerts(
+        self, evaluation_id: str | None, *, model: str, at: datetime, events: Sequence[Event], messages: Sequence[Message]
+    ) -> bool:
+        with writing(self.engine) as connection:
+            return incidents.record(connection, evaluation_id, model, at, events, messages)
+
+    def alerted(self, evaluation_id: str) -> bool:
+        return self._one(select(tables.alert_look).where(tables.alert_look.c.evaluation_id == evaluation_id)) is not None
+
+    def incident_events(self, *, model: str | None = None, incident_id: str | None = None) -> Mapping[str, tuple[Event, ...]]:
+        found: dict[str, list[Event]] = {}
+        for event in map(incidents.event_of, self._all(incidents.events_query(model, incident_id))):
+            found.setdefault(event.incident_id, []).append(event)
+        return {incident_id: tuple(events) for incident_id, events in found.items()}
+
+    def messages(self, *, standing: Standing | None = None, incident_id: str | None = None) -> tuple[Message, ...]:
+        table = tables.message
+        query = select(table).order_by(table.c.created_at, table.c.incident_id, table.c.number, table.c.key)
+        if standing is not None:
+            query = query.where(table.c.standing == standing.value)
+        if incident_id is not None:
+            query = query.where(table.c.incident_id == incident_id)
+        return tuple(map(incidents.message_of, self._all(query)))
+
+    def claim_message(self, message: Message, *, until: datetime) -> bool:
+        with writing(self.engine) as connection:
+            return incidents.claim(connection, message, until)
+
+    def finish_message(self, delivery: Delivery, *, standing: Standing, next_at: datetime, second: Message | None = None) -> bool:
+        with writing(self.engine) as connection:
+            return incidents.finish(connection, delivery, standing, next_at, second)
+
+    def deliveries(self, key: str) -> tuple[Delivery, ...]:
+        table = tables.delivery
+        return tuple(map(incidents.delivery_of, self._all(select(table).where(table.c.key == key).order_by(table.c.attempt))))
 
     # reading ----------------------------------------------------------------------------------------------------------
     def _one(self, query: Select[Any]) -> Row | None:

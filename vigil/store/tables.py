@@ -234,3 +234,53 @@ report = Table(
     Column("kind", Text, primary_key=True),
     Column("path", Text, nullable=False),
 )
+
+alert_look = Table(
+    "alert_look",
+    metadata,
+    Column("evaluation_id", Text, ForeignKey("evaluation.evaluation_id"), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+)
+
+incident_event = Table(
+    "incident_event",
+    metadata,
+    Column("incident_id", Text, primary_key=True),
+    Column("number", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", Text, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("key", Text, unique=True),
+    Index(None, "model"),
+)
+
+message = Table(
+    "message",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("incident_id", Text, nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("next_at", UtcTime, nullable=False),
+    Column("standing", Text, nullable=False),
+    Column("attempts", BigInteger, nullable=False),
+    ForeignKeyConstraint(["incident_id", "number"], ["incident_event.incident_id", "incident_event.number"]),
+    Index(None, "standing"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("key", Text, ForeignKey("message.key"), primary_key=True),
+    Column("attempt", BigInteger, primary_key=True, autoincrement=False),
+    Column("at", UtcTime, nullable=False),
+    Column("delivered", Boolean, nullable=False),
+    Column("detail", Text, nullable=False),
+)

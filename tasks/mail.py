@@ -1,0 +1,49 @@
+"""One mail over SMTP, encrypted unless the specification says that it need not be."""
+
+from __future__ import annotations
+
+import smtplib
+import ssl
+
+from vigil.alerts.delivery import Attempt
+from vigil.alerts.message import Message
+from vigil.alerts.payloads import email
+from vigil.spec.channels import Channel
+
+
+def send_mail(channel: Channel, message: Message, password: str | None, timeout: float) -> Attempt:
+    """Hand the mail to the channel's server. A refusal of 5xx is permanent (RFC 5321), everything else may pass.
+
+    Args:
+        timeout: seconds for each answer of the server.
+    """
+    assert channel.host is not None
+    try:
+        with _connected(channel, timeout) as server:
+            if channel.username is not None and password is not None:
+                server.login(channel.username, password)
+            server.send_message(email(message, channel))
+        return Attempt(True, "accepted by the server")
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        return Attempt(False, f"all recipients were refused ({', '.join(map(str, codes))})", permanent=all(code >= 500 for code in codes))
+    except smtplib.SMTPResponseException as error:
+        return Attempt(False, f"SMTP {error.smtp_code}", permanent=error.smtp_code >= 500)
+    except TimeoutError:
+        return Attempt(False, f"no answer within {timeout:g} s")
+    except (OSError, smtplib.SMTPException) as error:
+        return Attempt(False, f"no answer: {type(error).__name__}")
+
+
+def _connected(channel: Channel, timeout: float) -> smtplib.SMTP:
+    assert channel.host is not None
+    if channel.encryption == "tls":
+        return smtplib.SMTP_SSL(channel.host, channel.port, timeout=timeout, context=ssl.create_default_context())
+    server = smtplib.SMTP(channel.host, channel.port, timeout=timeout)
+    if channel.encryption == "starttls":
+        try:
+            server.starttls(context=ssl.create_default_context())
+        except BaseException:
+            server.close()
+            raise
+    return server

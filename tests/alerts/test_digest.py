@@ -1,0 +1,90 @@
+"""The weekly digest says what nobody was woken for, and which thresholds say nothing; OpenMetrics says the present, bounded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from tests.alerts.build import a_spec, auc, day, drift, errors, latency, psi, quality
+from tests.alerts.fleet import see
+from vigil.alerts.digest import Digest, digest, digest_text
+from vigil.alerts.openmetrics import openmetrics
+from vigil.measurement import Layer, Measurement, Verdict
+from vigil.store.sql import SqlStore
+
+
+def digest_of(store: SqlStore, days: int, **changes: Any) -> Digest:
+    return digest(store, [a_spec(**changes)], day(days).start)
+
+
+class TestDigest:
+    def test_a_minor_incident_is_named(self, store: SqlStore) -> None:
+        for number in range(4):
+            see(store, number, [psi("age", 0.3)])
+        (model,) = digest_of(store, 4).models
+        assert [(i.tier, i.title) for i in model.minor] == [("P2", "churn: inputs have drifted (age)")]
+        assert "churn: inputs have drifted (age), open" in digest_text(digest_of(store, 4))
+
+    def test_an_old_one_is_not(self, store: SqlStore) -> None:
+        for number in range(4):
+            see(store, number, [psi("age", 0.3)])
+        assert digest_of(store, 20).models[0].minor == ()
+
+    def test_a_threshold_that_fires_always_and_one_that_never_does(self, store: SqlStore) -> None:
+        for number in range(10):
+            see(store, number, [latency(300 if number != 4 else 100), errors(0.001)])
+        (model,) = digest_of(store, 10).models
+        assert [(h.signal.metric, h.breaches, h.windows) for h in model.always] == [("latency_p95_ms", 9, 10)]
+        assert [(h.signal.metric, h.breaches) for h in model.never] == [("error_rate", 0)]
+
+    def test_seven_windows_are_too_few_to_say_so(self, store: SqlStore) -> None:
+        for number in range(7):
+            see(store, number, [latency(300)])
+        assert digest_of(store, 7).models[0].always == ()
+
+    def test_windows_without_enough_labels_are_counted(self, store: SqlStore) -> None:
+        few = Measurement(Layer.PERFORMANCE, "roc_auc", None, Verdict.NOT_ENOUGH_DATA, 3, version="1", threshold=0.7)
+        for number in range(8):
+            see(store, number, [few if number in (0, 5, 6) else auc(0.8)])
+        (model,) = digest_of(store, 8).models
+        assert (model.unlabelled, model.windows) == (2, 7)
+
+    def test_a_model_without_an_owner_is_named(self, store: SqlStore) -> None:
+        assert digest_of(store, 8, owner=" ").without_owner == ("churn",)
+        assert "Without an owner: churn" in digest_text(digest_of(store, 8, owner=" "))
+
+
+class TestOpenMetrics:
+    @pytest.fixture
+    def families(self, store: SqlStore) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
+        for number in range(3):
+            see(store, number, [quality(breach=True), drift(0.5), psi("age", 0.3), latency(100)])
+        parsed = text_string_to_metric_families(openmetrics(store, ["churn", "new"]))
+        return {f.name: {tuple(sorted(s.labels.items())): s.value for s in f.samples} for f in parsed}
+
+    def test_the_text_is_openmetrics_with_the_latest_window(self, families: dict[str, Any]) -> None:
+        """By the parser of Prometheus' own client."""
+        assert families["vigil_metric_value"] == {
+            (("layer", "drift"), ("metric", "drift_share"), ("model", "churn")): 0.5,
+            (("layer", "system"), ("metric", "latency_p95_ms"), ("model", "churn")): 100.0,
+        }
+        assert families["vigil_window_end_timestamp_seconds"] == {(("model", "churn"),): day(2).end.timestamp()}
+        assert families["vigil_breaches"][(("layer", "drift"), ("model", "churn"))] == 2.0
+
+    def test_open_incidents_and_the_outbox_are_counted(self, families: dict[str, Any]) -> None:
+        assert families["vigil_incidents"][(("model", "churn"), ("state", "open"), ("tier", "P1"))] == 1.0
+        assert sum(families["vigil_incidents"].values()) == 1.0
+        assert families["vigil_messages"][(("standing", "pending"),)] == 1.0
+
+    def test_features_and_segments_are_never_labels(self, store: SqlStore) -> None:
+        see(store, 0, [psi(f"feature_{number}", 0.3) for number in range(500)])
+        assert "feature_" not in openmetrics(store, ["churn"])
+
+    def test_more_than_fifty_metrics_are_left_out_and_counted(self, store: SqlStore) -> None:
+        many = [Measurement(Layer.SYSTEM, f"metric_{number:02d}", 1.0, Verdict.OK, 1) for number in range(60)]
+        see(store, 0, many)
+        text = openmetrics(store, ["churn"])
+        assert text.count("vigil_metric_value{") == 50
+        assert 'vigil_metrics_left_out{model="churn"} 10.0' in text

@@ -1,0 +1,194 @@
+"""Breaches become incidents: what is one, what opens again, what ends, and which edges there are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.alerts.build import MONDAY, Story, a_spec, auc, drift, errors, latency, psi, quality
+from vigil.alerts.incident import EDGES, MOVES, Event, Incident, Kind, State, apply, fold
+from vigil.errors import NotAllowed
+from vigil.spec.alerts import Tier
+
+BAD, GOOD = quality(breach=True), quality(breach=False)
+
+
+def first_events() -> tuple[Event, ...]:
+    return Story().see(BAD)
+
+
+def opened() -> Incident:
+    return fold(first_events())
+
+
+class TestBundling:
+    def test_breaches_of_three_layers_in_one_window_are_one_incident(self) -> None:
+        story = Story()
+        story.see(BAD, errors(0.02), psi("age", 0.1))
+        assert [(i.tier, len(i.signals)) for i in story.incidents] == [(Tier.P0, 2)]
+
+    def test_a_later_breach_of_another_layer_joins_within_the_span(self) -> None:
+        story = Story()
+        story.see(BAD)
+        for _ in range(4):
+            story.see(BAD)
+        story.see(BAD, errors(0.02))  # five windows after the last new finding
+        assert len(story.incidents) == 1
+
+    def test_beyond_the_span_it_is_another_incident(self) -> None:
+        story = Story()
+        for _ in range(6):
+            story.see(BAD)
+        story.see(BAD, errors(0.02))
+        assert len(story.incidents) == 2
+
+    def test_what_is_urgent_does_not_hide_in_what_is_minor(self) -> None:
+        """A feature that drifts with the season for months, and then the data is at fault."""
+        story = Story()
+        for _ in range(4):
+            story.see(psi("plan", 0.3), GOOD)
+        story.see(psi("plan", 0.3), BAD)
+        assert [i.tier for i in story.incidents] == [Tier.P2, Tier.P1]
+
+    def test_what_is_minor_joins_what_is_urgent(self) -> None:
+        story = Story()
+        for measured in ([psi("plan", 0.3)], [psi("plan", 0.3), BAD], [psi("plan", 0.3), BAD]):
+            story.see(*measured)
+        assert [(i.tier, len(i.signals)) for i in story.incidents] == [(Tier.P1, 2)]
+
+    def test_what_has_stopped_takes_in_nothing_new(self) -> None:
+        story = Story()
+        for measured in ([BAD], [GOOD], [GOOD, errors(0.02)]):
+            story.see(*measured)
+        assert [i.state for i in story.incidents] == [State.RESOLVED, State.OPEN]
+
+    def test_the_span_is_the_specification_s(self) -> None:
+        story = Story(a_spec(alerts={"join_windows": 0}))
+        story.see(BAD)
+        story.see(BAD, errors(0.02))
+        assert len(story.incidents) == 2
+
+    def test_the_same_breach_for_weeks_is_one_incident(self) -> None:
+        story = Story()
+        for _ in range(30):
+            story.see(BAD)
+        (incident,) = story.incidents
+        assert incident.signals[next(iter(incident.signals))].breaches == tuple((MONDAY + timedelta(days=d)).isoformat() for d in range(30))
+
+    def test_a_catastrophe_raises_the_tier_of_the_incident(self) -> None:
+        story = Story()
+        story.see(errors(0.01))
+        story.see(errors(0.2))
+        assert [i.tier for i in story.incidents] == [Tier.P0]
+
+    def test_looking_again_at_the_same_window_counts_it_once(self) -> None:
+        story = Story()
+        story.see(BAD)
+        (incident,) = story.incidents
+        again = apply(incident, replace(story.made[0][0], number=2, kind=Kind.OBSERVED))
+        assert [seen.breaches for seen in again.signals.values()] == [(MONDAY.isoformat(),)]
+
+
+class TestEnding:
+    def test_two_windows_in_bounds_resolve_it_and_vigil_acknowledges_first(self) -> None:
+        story = Story()
+        for measured in (BAD, GOOD, GOOD):
+            story.see(measured)
+        assert [event.kind for event in story.made[-1]] == [Kind.OBSERVED, Kind.ACKNOWLEDGED, Kind.RESOLVED]
+        assert story.incidents[0].state is State.RESOLVED
+
+    def test_one_window_in_bounds_does_not(self) -> None:
+        story = Story()
+        for measured in (BAD, GOOD, BAD, GOOD):
+            story.see(measured)
+        assert story.incidents[0].active
+
+    def test_a_value_in_the_margin_neither_ends_nor_prolongs_it(self) -> None:
+        story = Story()
+        for value in (300, 300, 100, 195, 100):
+            story.see(latency(value))
+        assert story.incidents[0].state is State.RESOLVED
+
+    def test_windows_without_the_measurement_do_not_end_it(self) -> None:
+        """Behind a data fault nothing else is measured, which is no sign of health."""
+        story = Story()
+        story.see(BAD, errors(0.02))
+        for _ in range(5):
+            story.see(GOOD)
+        assert story.incidents[0].active
+
+    def test_the_number_of_windows_is_the_specification_s(self) -> None:
+        story = Story(a_spec(alerts={"clear_windows": 1}))
+        story.see(BAD)
+        story.see(GOOD)
+        assert not story.incidents[0].active
+
+
+class TestOpeningAgain:
+    def story(self, quiet: int, **alerts: int) -> Story:
+        story = Story(a_spec(alerts=alerts))
+        for measured in (BAD, *[GOOD] * quiet, BAD):
+            story.see(measured)
+        return story
+
+    def test_the_same_finding_soon_after_is_the_same_incident(self) -> None:
+        assert [i.state for i in self.story(quiet=3).incidents] == [State.REOPENED]
+
+    def test_later_it_is_another_one(self) -> None:
+        assert [i.state for i in self.story(quiet=9).incidents] == [State.RESOLVED, State.OPEN]
+
+    def test_how_soon_is_the_specification_s(self) -> None:
+        assert len(self.story(quiet=3, reopen_windows=0).incidents) == 2
+
+
+class TestEdges:
+    def test_each_state_has_one_that_follows_it(self) -> None:
+        assert dict(EDGES) == {
+            State.OPEN: State.ACKNOWLEDGED,
+            State.ACKNOWLEDGED: State.RESOLVED,
+            State.RESOLVED: State.REOPENED,
+            State.REOPENED: State.ACKNOWLEDGED,
+        }
+
+    @given(st.lists(st.sampled_from([*MOVES, Kind.MUTED]), max_size=12))
+    def test_whatever_is_asked_the_state_moves_along_an_edge_or_not_at_all(self, kinds: list[Kind]) -> None:
+        incident = opened()
+        events = list(first_events())
+        for kind in kinds:
+            before = incident.state
+            body = {"until": MONDAY.isoformat()} if kind is Kind.MUTED else {}
+            try:
+                (event,) = incident.after((kind, "ann", "because"), at=MONDAY, body=body)
+            except NotAllowed:
+                assert EDGES[before] is not MOVES[kind]
+                continue
+            incident = apply(incident, event)
+            events.append(event)
+            assert incident.state in (before, EDGES[before])
+        assert fold(events) == incident
+
+    def test_an_edge_that_is_not_there_is_named(self) -> None:
+        with pytest.raises(NotAllowed, match="is open; from there it can only become acknowledged, not reopened"):
+            opened().after((Kind.REOPENED, "ann", "again"), at=MONDAY)
+
+    def test_events_that_are_not_whole_are_refused(self) -> None:
+        story = Story()
+        for measured in (BAD, BAD, BAD):
+            story.see(measured)
+        (events,) = story.events.values()
+        with pytest.raises(ValueError, match="not whole"):
+            fold([events[0], events[2]])
+
+
+def test_the_same_looks_make_the_same_events() -> None:
+    made = []
+    for _ in range(2):
+        story = Story()
+        for measured in ([BAD, drift(0.5)], [BAD, auc(0.5)], [GOOD, auc(0.8)], [GOOD, auc(0.8)]):
+            story.see(*measured)
+        made.append(story.made)
+    assert made[0] == made[1]

@@ -1,0 +1,247 @@
+"""An incident: its states and the only edges between them, its events, and what they add up to.
+
+An incident is the fold of its events; nothing else is stored of it, so that what is shown and what happened cannot disagree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from vigil.alerts.reading import Signal
+from vigil.errors import NotAllowed
+from vigil.spec.alerts import Tier
+
+VIGIL = "vigil"  # who writes the events that no person writes
+FLEET = "fleet"  # the model of an incident that several models share
+
+
+class State(StrEnum):
+    """Where an incident stands."""
+
+    OPEN = "open"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+
+
+EDGES: Mapping[State, State] = MappingProxyType(
+    {
+        State.OPEN: State.ACKNOWLEDGED,
+        State.ACKNOWLEDGED: State.RESOLVED,
+        State.RESOLVED: State.REOPENED,
+        State.REOPENED: State.ACKNOWLEDGED,
+    }
+)  # each state has one that follows it: what is resolved was acknowledged, by a person or by vigil, which says so
+
+
+class Kind(StrEnum):
+    """What an event says. The first four move the state."""
+
+    OPENED = "opened"
+    ACKNOWLEDGED = "acknowledged"
+    RESOLVED = "resolved"
+    REOPENED = "reopened"
+    OBSERVED = "observed"
+    JOINED = "joined"
+    MUTED = "muted"
+
+
+MOVES: Mapping[Kind, State] = MappingProxyType(
+    {Kind.ACKNOWLEDGED: State.ACKNOWLEDGED, Kind.RESOLVED: State.RESOLVED, Kind.REOPENED: State.REOPENED}
+)
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened to an incident. Natural keys: ``(incident_id, number)``, and ``key`` where it is not None.
+
+    ``body`` is plain JSON: of ``opened`` model, owner, suspected causes, changes; of ``observed`` the window and what each signal
+    said; of ``muted`` its end; of ``joined`` the fleet incident.
+    """
+
+    incident_id: str
+    number: int
+    kind: Kind
+    model: str
+    at: datetime
+    by: str
+    reason: str = ""
+    body: Mapping[str, Any] = field(default_factory=dict)
+    key: str | None = None
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What is known of one signal of an incident.
+
+    ``windows`` says of each window's start (ISO), in order, whether it was in breach; those in the margin are not in it.
+    """
+
+    tier: Tier
+    value: float | None
+    threshold: float | None
+    excess: float | None
+    windows: Mapping[str, bool]
+
+    @property
+    def clear_windows(self) -> int:
+        """How many windows in a row, up to the newest, were in bounds."""
+        count = 0
+        for _, breach in sorted(self.windows.items(), reverse=True):
+            if breach:
+                break
+            count += 1
+        return count
+
+    @property
+    def breaches(self) -> tuple[str, ...]:
+        return tuple(window for window, breach in sorted(self.windows.items()) if breach)
+
+
+@dataclass(frozen=True)
+class Incident:
+    """What the events of one incident add up to.
+
+    Attributes:
+        first, last: start of the first and of the newest window in breach, ISO.
+        newest: start of the window in which a signal was last new: later findings join while it is near.
+        causes: suspected causes as plain JSON, likeliest first (:mod:`vigil.alerts.cause`).
+        members: of a fleet incident, the incidents that it holds; ``fleet`` of a member, the incident that holds it.
+    """
+
+    incident_id: str
+    model: str
+    state: State
+    tier: Tier
+    owner: str
+    opened_at: datetime
+    changed_at: datetime
+    first: str
+    last: str
+    newest: str
+    signals: Mapping[Signal, Seen]
+    events: int
+    title: str = ""
+    causes: tuple[Mapping[str, Any], ...] = ()
+    context: Mapping[str, Any] = field(default_factory=dict)
+    muted_until: datetime | None = None
+    fleet: str | None = None
+    members: tuple[str, ...] = ()
+
+    @property
+    def active(self) -> bool:
+        return self.state is not State.RESOLVED
+
+    def muted(self, at: datetime) -> bool:
+        return self.muted_until is not None and at < self.muted_until
+
+    def after(self, *kinds: tuple[Kind, str, str], at: datetime, body: Mapping[str, Any] | None = None) -> tuple[Event, ...]:
+        """Return the next events: ``(kind, by, reason)`` each, numbered on.
+
+        Raises:
+            NotAllowed: there is no such edge from where the incident stands.
+        """
+        state = self.state
+        made: list[Event] = []
+        for kind, by, reason in kinds:
+            wanted = MOVES.get(kind)
+            if wanted is not None and EDGES[state] is not wanted:
+                raise NotAllowed(
+                    f"incident {self.incident_id} is {state}; from there it can only become {EDGES[state]}, not {wanted}: "
+                    f"`vigil incident {self.incident_id}` shows what happened"
+                )
+            state = wanted or state
+            made.append(Event(self.incident_id, self.events + len(made) + 1, kind, self.model, at, by, reason, dict(body or {})))
+        return tuple(made)
+
+
+def fold(events: Sequence[Event]) -> Incident:
+    """Add up the events of one incident, in the order of their numbers.
+
+    Raises:
+        NotAllowed: an event moves along no edge.
+        ValueError: the first does not open it, or a number is missing.
+    """
+    opened = events[0]
+    if opened.kind is not Kind.OPENED or [event.number for event in events] != list(range(1, len(events) + 1)):
+        raise ValueError(f"the events of incident {opened.incident_id} are not whole: {[event.number for event in events]}")
+    incident = _opened(opened)
+    for event in events[1:]:
+        incident = apply(incident, event)
+    return incident
+
+
+def apply(incident: Incident, event: Event) -> Incident:
+    """Return the incident after one more event."""
+    incident = replace(incident, events=event.number)
+    move = MOVES.get(event.kind)
+    if move is not None:
+        if EDGES[incident.state] is not move:
+            raise NotAllowed(f"incident {incident.incident_id} is {incident.state}, which is never followed by {move}")
+        incident = replace(incident, state=move, changed_at=event.at)
+    if event.kind is Kind.MUTED:
+        return replace(incident, muted_until=datetime.fromisoformat(event.body["until"]))
+    if event.kind is Kind.JOINED:
+        if "fleet" in event.body:
+            return replace(incident, fleet=event.body["fleet"])
+        members = tuple(dict.fromkeys((*incident.members, event.body["member"])))
+        return replace(incident, members=members, tier=Tier.worst([incident.tier, Tier(event.body["tier"])]), last=event.body["last"])
+    if event.kind in (Kind.OBSERVED, Kind.REOPENED):
+        return _observed(incident, event)
+    return incident
+
+
+def _opened(event: Event) -> Incident:
+    body = event.body
+    blank = Incident(
+        incident_id=event.incident_id,
+        model=event.model,
+        state=State.OPEN,
+        tier=Tier(body["tier"]),
+        owner=body["owner"],
+        opened_at=event.at,
+        changed_at=event.at,
+        first=body["window"],
+        last=body["window"],
+        newest=body["window"],
+        signals={},
+        events=event.number,
+        members=tuple(body.get("members", ())),
+    )
+    return _observed(blank, event)
+
+
+def _observed(incident: Incident, event: Event) -> Incident:
+    """Add what one window said: signals in it that are new or in breach, and those that are back in bounds."""
+    body = event.body
+    window = body.get("window", incident.last)
+    signals = dict(incident.signals)
+    new = False
+    for said in body.get("signals", ()):
+        signal, tier = Signal(*said["signal"]), Tier(said["tier"])
+        before = signals.get(signal)
+        windows = {**(before.windows if before else {}), window: True}
+        new |= before is None
+        worst = tier if before is None else Tier.worst([tier, before.tier])
+        signals[signal] = Seen(worst, said["value"], said["threshold"], said["excess"], windows)
+    for name in body.get("clear", ()):
+        before = signals.get(Signal(*name))
+        if before is not None:
+            signals[Signal(*name)] = replace(before, windows={**before.windows, window: False})
+    breached = bool(body.get("signals"))
+    return replace(
+        incident,
+        signals=signals,
+        tier=Tier.worst([incident.tier, *(seen.tier for seen in signals.values())]),
+        first=min(incident.first, window) if breached else incident.first,
+        last=max(incident.last, window) if breached else incident.last,
+        newest=max(incident.newest, window) if new else incident.newest,
+        title=body.get("title", incident.title),
+        causes=tuple(body.get("causes", incident.causes)),
+        context=body.get("context", incident.context),
+    )

@@ -1,0 +1,176 @@
+"""Messages about incidents: what is said to which channel, and how its delivery stands. The outbox holds them.
+
+A message is made in the transaction of the event that it tells, and its key is the event's and the channel's: at-least-once
+delivery with a key that never changes, by which a receiver can tell a second copy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from vigil.alerts.incident import Event, Incident, Kind
+from vigil.alerts.words import context_lines, headline
+from vigil.spec.alerts import Tier
+from vigil.spec.channels import AlertSettings
+
+FIRST_WAIT = timedelta(seconds=15)  # after a failed attempt; it doubles. Convention
+LONGEST_WAIT = timedelta(seconds=45)  # so that a channel that works again is tried within a minute
+
+
+class MessageKind(StrEnum):
+    """What a message does to what the receiver shows, in PagerDuty's words."""
+
+    TRIGGER = "trigger"
+    ACKNOWLEDGE = "acknowledge"
+    RESOLVE = "resolve"
+
+
+class Standing(StrEnum):
+    """How a message's delivery stands. ``dead``: tried as often as allowed; ``superseded``: a fleet incident tells it."""
+
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    DEAD = "dead"
+    SUPERSEDED = "superseded"
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message to one channel.
+
+    Attributes:
+        number: of the incident's event that it tells.
+        body: plain JSON: headline, lines, link, playbook, incident, model, tier, state, owner.
+        attempts: how often it was tried. ``next_at``: not before then.
+    """
+
+    key: str
+    incident_id: str
+    number: int
+    channel: str
+    kind: MessageKind
+    body: Mapping[str, Any]
+    created_at: datetime
+    next_at: datetime
+    standing: Standing = Standing.PENDING
+    attempts: int = 0
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """How one attempt went; ``detail`` holds no secret."""
+
+    key: str
+    attempt: int
+    at: datetime
+    delivered: bool
+    detail: str = ""
+
+
+def messages_of(before: Incident | None, after: Incident, event: Event, settings: AlertSettings, now: datetime) -> tuple[Message, ...]:
+    """Return what is said of an event, one message a channel; nothing where it is minor, muted, told by a fleet, or long past.
+
+    Said are: it opened, became more urgent, opened again, was acknowledged (to channels that show it), and is over.
+    """
+    kind = _said(before, after, event)
+    muted = after.muted(now) and kind is MessageKind.TRIGGER  # its end is told, so that no pager goes on showing it
+    silent = muted or after.fleet is not None or now - event.at > timedelta(days=settings.stale_days)
+    if kind is None or silent:
+        return ()
+    return tuple(
+        Message(
+            key=f"{event.incident_id}:{event.number}:{name}",
+            incident_id=event.incident_id,
+            number=event.number,
+            channel=name,
+            kind=kind,
+            body=body_of(after, settings),
+            created_at=now,
+            next_at=now,
+        )
+        for name, channel in sorted(settings.channels.items())
+        if after.tier in channel.tiers and (kind is not MessageKind.ACKNOWLEDGE or channel.kind == "pagerduty")
+    )
+
+
+def body_of(incident: Incident, settings: AlertSettings) -> dict[str, Any]:
+    """Return what any channel says of an incident, as plain JSON: headline, at most two lines, one link."""
+    playbook = incident.context.get("playbook")
+    return {
+        "headline": headline(incident),
+        "lines": list(context_lines(incident)),
+        "link": settings.link.replace("{incident}", incident.incident_id) if settings.link else playbook,
+        "incident": incident.incident_id,
+        "model": incident.model,
+        "tier": incident.tier.value,
+        "state": incident.state.value,
+        "owner": incident.owner,
+        "opened_at": incident.opened_at.isoformat(),
+    }
+
+
+def trial_message(channel: str, now: datetime) -> Message:
+    """Return a message that says that it is a test; it is of no incident and stands in no outbox."""
+    body = {
+        "headline": "P2 vigil: this is a test",
+        "lines": ["Sent by `vigil channels test`. Nothing is wrong."],
+        "link": None,
+        "incident": "test",
+        "model": "vigil",
+        "tier": Tier.P2.value,
+        "state": "open",
+        "owner": "",
+        "opened_at": now.isoformat(),
+    }
+    return Message(f"test:{now.isoformat()}:{channel}", "vigil-test", 0, channel, MessageKind.TRIGGER, body, now, now)
+
+
+def second_of(message: Message, settings: AlertSettings, now: datetime) -> Message | None:
+    """Return the message to the second channel of one that could not be delivered; None where there is none to go to."""
+    channel = settings.channels.get(message.channel)
+    if channel is None or channel.second is None or message.key.count("|second") > 0:
+        return None
+    return Message(
+        key=f"{message.incident_id}:{message.number}:{channel.second}|second of {message.channel}",
+        incident_id=message.incident_id,
+        number=message.number,
+        channel=channel.second,
+        kind=message.kind,
+        body={**message.body, "lines": [*list(message.body["lines"])[:1], f"{message.channel} could not be reached."]},
+        created_at=now,
+        next_at=now,
+    )
+
+
+def next_try(attempt: int, now: datetime) -> datetime:
+    """Return when a message is tried again after its attempt number ``attempt`` (1 is the first) failed."""
+    doublings = min(attempt - 1, 10)
+    return now + min(FIRST_WAIT * int(2**doublings), LONGEST_WAIT)
+
+
+def in_turn(messages: Sequence[Message], now: datetime) -> tuple[Message, ...]:
+    """Return the messages that are due now: of each incident and channel only the first, so that none overtakes another."""
+    first: dict[tuple[str, str], Message] = {}
+    for message in sorted(messages, key=lambda each: (each.number, each.key)):
+        if message.standing is Standing.PENDING:
+            first.setdefault((message.incident_id, message.channel), message)
+    due = [message for message in first.values() if message.next_at <= now]
+    return tuple(sorted(due, key=lambda each: (each.body["tier"], each.created_at, each.key)))
+
+
+def _said(before: Incident | None, after: Incident, event: Event) -> MessageKind | None:
+    if event.kind in (Kind.OPENED, Kind.REOPENED):
+        return MessageKind.TRIGGER
+    if before is None:
+        return None
+    if event.kind is Kind.OBSERVED:
+        return MessageKind.TRIGGER if after.tier.value < before.tier.value else None
+    if event.kind is Kind.RESOLVED:
+        return MessageKind.RESOLVE
+    if event.kind is Kind.ACKNOWLEDGED and event.by != "vigil":
+        return MessageKind.ACKNOWLEDGE
+    return None

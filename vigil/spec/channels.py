@@ -1,0 +1,137 @@
+"""The ``alerts`` section of ``vigil.yaml``: where messages about incidents go, and who owns what many models share.
+
+Differs from :mod:`vigil.spec.alerts`, which says of one model what is alerted. Secrets stand here as ``${NAME}`` only.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from enum import StrEnum
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+
+from vigil.spec.alerts import Tier
+from vigil.spec.base import SpecModel
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+Secret = Annotated[str, Field(pattern=r"^\$\{[A-Za-z_][A-Za-z0-9_]*\}$")]  # nothing but ${NAME}
+
+
+class ChannelKind(StrEnum):
+    """How a channel is spoken to."""
+
+    SLACK = "slack"
+    EMAIL = "email"
+    WEBHOOK = "webhook"
+    PAGERDUTY = "pagerduty"
+    APPRISE = "apprise"
+
+
+NEEDED = {
+    ChannelKind.SLACK: ("secret_url",),
+    ChannelKind.EMAIL: ("host", "sender", "to"),
+    ChannelKind.WEBHOOK: (),
+    ChannelKind.PAGERDUTY: ("routing_key",),
+    ChannelKind.APPRISE: ("secret_url",),
+}
+ADMITTED = {
+    ChannelKind.SLACK: ("secret_url",),
+    ChannelKind.EMAIL: ("host", "port", "sender", "to", "username", "password", "encryption"),
+    ChannelKind.WEBHOOK: ("url", "secret_url", "authorization"),
+    ChannelKind.PAGERDUTY: ("routing_key", "url"),
+    ChannelKind.APPRISE: ("secret_url",),
+}
+COMMON = ("kind", "tiers", "second")
+
+
+class Channel(SpecModel):
+    """One place that messages go to."""
+
+    kind: ChannelKind
+    tiers: tuple[Tier, ...] = (Tier.P0, Tier.P1)  # what is sent there
+    second: Name | None = None  # the channel that gets what this one could not deliver
+    url: str | None = None  # webhook: an address without a secret; pagerduty: another than its own
+    secret_url: Secret | None = None  # slack, apprise, or a webhook whose address is a secret: ${NAME}
+    authorization: Secret | None = None  # webhook: the Authorization header
+    routing_key: Secret | None = None  # pagerduty: the integration key of Events API v2
+    host: str | None = None
+    port: Annotated[int, Field(ge=1, le=65535)] = 587
+    sender: str | None = None
+    to: tuple[str, ...] = ()
+    username: str | None = None
+    password: Secret | None = None
+    encryption: Literal["starttls", "tls", "none"] = "starttls"
+
+    @model_validator(mode="after")
+    def _parts_fit_the_kind(self) -> Channel:
+        given = {
+            name for name in self.model_fields_set if name not in COMMON and getattr(self, name) != type(self).model_fields[name].default
+        }
+        strange = sorted(given - set(ADMITTED[self.kind]))
+        if strange:
+            raise ValueError(f"a {self.kind} channel has no {', '.join(strange)}; it takes {', '.join(ADMITTED[self.kind])}")
+        lacking = [name for name in NEEDED[self.kind] if not getattr(self, name)]
+        if lacking:
+            raise ValueError(f"a {self.kind} channel needs {', '.join(lacking)}")
+        if self.kind is ChannelKind.WEBHOOK and (self.url is None) == (self.secret_url is None):
+            raise ValueError("a webhook channel needs either url or secret_url: ${NAME}")
+        if self.kind is ChannelKind.EMAIL and (self.username is None) != (self.password is None):
+            raise ValueError("an email channel takes username and password: ${NAME} together")
+        return self
+
+    @field_validator("url")
+    @classmethod
+    def _no_secret_in_the_url(cls, url: str | None) -> str | None:
+        if url is not None:
+            parts = urlsplit(url)
+            if parts.scheme not in ("http", "https") or not parts.hostname:
+                raise ValueError("expected an http(s) address")
+            if parts.username or parts.password or parts.query or "$" in url:
+                raise ValueError("it would hold a secret in the file; give secret_url: ${NAME} and set NAME in the environment")
+        return url
+
+    @field_validator("sender", "to", "host", "username")
+    @classmethod
+    def _one_line(cls, value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+        if any("\n" in text or "\r" in text for text in ((value,) if isinstance(value, str) else value or ())):
+            raise ValueError("expected one line")
+        return value
+
+
+class AlertSettings(SpecModel):
+    """How an installation tells people about incidents."""
+
+    channels: dict[Name, Channel] = Field(default_factory=dict)
+    link: str | None = None  # where an incident can be read; {incident} stands for its id: https://vigil.example.org/{incident}
+    private_networks: tuple[str, ...] = ()  # that channels may connect to, as 10.1.0.0/16; public addresses always may
+    attempts: Annotated[int, Field(ge=1)] = 40  # then dead letter; waits of 15 to 45 s, so about half an hour; convention
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0  # of one attempt, in all; convention
+    stale_days: Annotated[float, Field(gt=0)] = 1.0  # looks back further than this are recorded and sent to nobody; convention
+    fleet_models: Annotated[int, Field(ge=2)] = 3  # models under which one column breaks before it is one incident; convention
+    fleet_days: Annotated[int, Field(ge=0)] = 1  # within which it begins under all of them; convention
+    fleet_owner: str = ""  # of what many models share
+    owners: dict[str, str] = Field(default_factory=dict)  # column, or `serving` -> its owner, before fleet_owner
+
+    @field_validator("private_networks")
+    @classmethod
+    def _are_networks(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError:
+                raise ValueError(f"{network!r} is no network; expected an address with its length, as 10.1.0.0/16") from None
+        return networks
+
+    @model_validator(mode="after")
+    def _second_channels_exist(self) -> AlertSettings:
+        for name, channel in self.channels.items():
+            if channel.second is not None and (channel.second not in self.channels or channel.second == name):
+                raise ValueError(
+                    f"alerts: the second channel of {name} is {channel.second!r}; the others are: "
+                    f"{', '.join(sorted(set(self.channels) - {name})) or 'none'}"
+                )
+        return self
