@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import ibis
 import pandas as pd
 
+from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
 from vigil.errors import SourceError, StoreError
 from vigil.evaluation.look import Look
@@ -14,7 +15,9 @@ from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
 from vigil.health.measure import measure_health
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.maturity import Maturity
 from vigil.performance.measure import measure_performance
+from vigil.performance.own import own_functions
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
@@ -70,10 +73,29 @@ def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> 
 
 
 def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
-    """Measure performance on the labels that had arrived by the look, for the rows of the looked-at version."""
+    """Measure performance on the labels that had arrived by the look, for the rows of the looked-at version.
+
+    The version's baseline is compared with only where it was measured in the same metric.
+    """
     version = version_of(store, look)
     baseline = version.baseline if version.metric == spec.performance.metric.value else None
-    return measure_performance(labelled_frame(source, spec, look), spec, version=look.version, baseline=baseline)
+    rows, maturity = labelled_frame(source, spec, look), maturity_of(source, spec, look)
+    with importable(source.folder):
+        own = own_functions(spec.performance.own_metrics)
+        return measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own)
+
+
+def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
+    """Count the looked-at version's predictions of the window and what its labels by the look stand for, by one aggregate each."""
+    rows, labelled = source.predictions(look.window), source.labelled([look.window], look.as_of)
+    chance = labelled["inclusion_probability"]
+    with source.reading_log():
+        count = rows.filter(rows[spec.columns.version] == look.version).count().to_pyarrow().as_py()
+        known = labelled.filter(labelled[spec.columns.version] == look.version).aggregate(
+            labels=chance.count(), represented=(1 / chance).sum(), variance=((1 - chance) / (chance * chance)).sum()
+        )
+        found = known.to_pyarrow().to_pylist()[0]
+    return Maturity(int(count), int(found["labels"]), float(found["represented"] or 0.0), float(found["variance"] or 0.0))
 
 
 def health_of(source: ModelSource, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:

@@ -9,7 +9,7 @@ import hashlib
 import json
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     AfterValidator,
@@ -33,6 +33,17 @@ class SpecModel(BaseModel):
     """Base of all parts of a specification: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Grown(SpecModel):
+    """Base of parts that got keys later: one that is left at its default is not serialised, so that no older hash changes."""
+
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {key: value for key, value in serialize(self).items() if key not in self.later or getattr(self, key) != fields[key].default}
 
 
 class Task(StrEnum):
@@ -67,16 +78,30 @@ class Metric(StrEnum):
     LOG_LOSS = "log_loss"
     BRIER = "brier"
     ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    CALIBRATION_ERROR = "calibration_error"
     MAE = "mae"
     RMSE = "rmse"
+    MAPE = "mape"
+    PINBALL = "pinball"
 
     @property
     def larger_is_better(self) -> bool:
-        return self in (Metric.ROC_AUC, Metric.ACCURACY)
+        return self in (Metric.ROC_AUC, Metric.ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        return (Task.REGRESSION,) if self in (Metric.MAE, Metric.RMSE) else (Task.BINARY,)
+        regression = (Metric.MAE, Metric.RMSE, Metric.MAPE, Metric.PINBALL)
+        return (Task.REGRESSION,) if self in regression else (Task.BINARY,)
+
+
+class Scoring(NamedTuple):
+    """What turns a score into what a metric needs."""
+
+    threshold: float = 0.5  # binary: a score at or above it says "positive" (accuracy, precision, recall, F1)
+    quantile: float = 0.5  # regression: the quantile that the score predicts (pinball)
 
 
 class Severity(StrEnum):
@@ -268,19 +293,46 @@ class Drift(SpecModel):
         return self
 
 
-class Labels(SpecModel):
+class Labels(Grown):
     """Ground truth: how late it comes and how much of it a window needs."""
+
+    later: ClassVar[tuple[str, ...]] = ("maturity",)
 
     delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
     minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
+    maturity: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the expected labels from which a window counts; null: any
 
 
-class Performance(SpecModel):
+class OwnMetric(SpecModel):
+    """A metric of the project's own: ``function(score, label, weight) -> float``, NumPy vectors of one length in, a finite number out."""
+
+    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]*(:[A-Za-z_]\w*)?$")]  # module:function, or an entry point of vigil.metrics
+
+
+class Performance(Grown):
     """Performance: the metric, and the loss against the version's own baseline that is tolerated."""
+
+    later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics")
 
     metric: Metric
     tolerated_loss: Annotated[float, Field(gt=0)]  # in the metric's unit, against the baseline measured at registration
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    decision_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5  # binary: from this score on "positive"; convention
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None  # regression: the quantile that the score predicts; null: no pinball loss
+    own_metrics: dict[str, OwnMetric] = {}  # by name; shown with an interval, never judged
+
+    @property
+    def scoring(self) -> Scoring:
+        return Scoring(self.decision_threshold, 0.5 if self.quantile is None else self.quantile)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Performance:
+        if self.metric is Metric.PINBALL and self.quantile is None:
+            raise ValueError("metric pinball needs quantile: the quantile that the score predicts, such as 0.9")
+        taken = sorted({*Metric, "label_maturity"} & set(self.own_metrics))
+        if taken:
+            raise ValueError(f"own_metrics: {', '.join(taken)} is the name of a metric of vigil's; choose another")
+        return self
 
 
 class Health(SpecModel):
@@ -385,6 +437,10 @@ class ModelSpec(SpecModel):
             if metric is not None and self.task not in metric.tasks:
                 names = ", ".join(m.value for m in Metric if self.task in m.tasks)
                 raise ValueError(f"{where}.metric {metric} is not for task {self.task}; expected one of {names}")
+        if self.compared_on is Metric.CALIBRATION_ERROR:
+            raise ValueError("comparison.metric: calibration_error does not rank models; name another, such as log_loss or brier")
+        if self.compared_on is Metric.PINBALL and self.performance.quantile is None:
+            raise ValueError("comparison.metric pinball needs performance.quantile: the quantile that the score predicts")
         for segment in self.segments:
             if segment not in self.features or self.features[segment].type is not FeatureType.CATEGORICAL:
                 names = ", ".join(n for n, f in self.features.items() if f.type is FeatureType.CATEGORICAL) or "none"
