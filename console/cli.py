@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, authoring, checking, looking
+from console import acting, authoring, checking, labels, looking
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -88,6 +88,7 @@ for command in (
     authoring.schema,
 ):
     app.command()(command)
+app.add_typer(labels.app, name="labels", help="Ask for labels, take them in, and see what they tell.")
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

@@ -21,7 +21,7 @@ from vigil.performance.own import own_functions
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
-from vigil.sources.tables import ModelSource
+from vigil.sources.tables import STRATUM, ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Version
@@ -86,7 +86,13 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
 
 
 def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
-    """Count the looked-at version's predictions of the window and what its labels by the look stand for, by one aggregate each."""
+    """Count the looked-at version's predictions of the window and what its labels by the look stand for, by one aggregate each.
+
+    Of a window whose labels were planned: how many were asked for, and how many came.
+    """
+    planned = next((design for design in source.designs(look.as_of) if design.window == look.window), None)
+    if planned is not None:
+        return Maturity(sum(planned.asked), sum(planned.answered), float(sum(planned.answered)), 0.0)
     rows, labelled = source.predictions(look.window), source.labelled([look.window], look.as_of)
     chance = labelled["inclusion_probability"]
     with source.reading_log():
@@ -111,6 +117,8 @@ def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataF
         rows = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(LABELLED_ROWS)
     columns = {"score": rows[spec.columns.score], "label": rows["label"], "inclusion_probability": rows["inclusion_probability"]}
     segments = {name: rows[name] for name in spec.segments}
+    if STRATUM in rows.columns:
+        columns["stratum"] = rows[STRATUM]
     frame: pd.DataFrame = (
         rows.order_by([ibis.asc(rows[spec.columns.time]), ibis.asc(rows[spec.columns.id])]).select(**columns, **segments).to_pandas()
     )
