@@ -25,7 +25,7 @@ from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import Window
 
-BANDS = 5  # of the score, by quantiles; five strata take away 96 % of what is linear in the score (Cochran 1968, doi:10.2307/2528036)
+BANDS = 10  # of the score, by quantiles; five strata take away 96 % of what is linear in the score (Cochran 1968, doi:10.2307/2528036)
 PER_STRATUM = 8  # labels that each stratum shall have on average; convention
 OWN_STRATA = 0.1  # share of the rows from which a segment's value has strata of its own; convention
 HISTORY = 8  # earlier windows from whose labels the size of errors is learned (regression)
@@ -89,15 +89,13 @@ def make_plan(
         raise NotEnoughData(f"every row of window {window.key} of {spec.model} has a label or is asked for; there is nothing to plan")
     score = rows["score"].to_numpy(dtype=np.float64)
     value = rows["segment"].to_numpy(dtype=object) if "segment" in rows else None
+    expected = expected_spread(spec.performance.metric, score, spec.performance.scoring, _error_sizes(source, spec, window, now, score))
     plan_id = plan_id_of(spec, window, budget, seed)
-    design = _redrawn(earlier[0].design, plan_id) if earlier else _strata(spec, window, plan_id, score, value, budget)
+    design = _redrawn(earlier[0].design, plan_id) if earlier else make_strata(spec, window, plan_id, score, value, expected, budget)
     stratum = design.strata_of(score, value)
     count = max(design.merged) + 1
-    spread = np.square(
-        expected_spread(spec.performance.metric, score, spec.performance.scoring, _error_sizes(source, spec, window, now, score))
-    )
     total = np.bincount(stratum, minlength=count)
-    mean = np.sqrt(np.bincount(stratum, spread, count) / np.maximum(total, 1))
+    mean = np.sqrt(np.bincount(stratum, expected**2, count) / np.maximum(total, 1))
     have = np.bincount(stratum[~free], minlength=count)
     asked = allocate(total, mean, have, budget)
     rng = np.random.default_rng([seed, int(plan_id[2:], 16)])
@@ -144,7 +142,8 @@ def labels_needed(measured: Measurement, spec: ModelSpec) -> int | None:
     return None if gap == 0 else math.ceil(measured.n * (half / gap) ** 2) - measured.n
 
 
-def _strata(spec: ModelSpec, window: Window, plan_id: str, score: Vector, value: Any, budget: int) -> Design:
+def make_strata(spec: ModelSpec, window: Window, plan_id: str, score: Vector, value: Any, spread: Vector, budget: int) -> Design:
+    """Part rows by score, and by values of the first segment that hold a tenth of them where the budget allows three bands of each."""
     names: list[str] = []
     if value is not None:
         shares = pd.Series(value).value_counts(normalize=True)
@@ -152,13 +151,26 @@ def _strata(spec: ModelSpec, window: Window, plan_id: str, score: Vector, value:
     bands = max(1, min(BANDS, budget // (PER_STRATUM * max(len(names), 1))))
     if bands < min(BANDS, 3):
         names, bands = [], max(1, min(BANDS, budget // PER_STRATUM))
-    edges = np.unique(np.quantile(score, np.arange(1, bands) / bands, method="inverted_cdf"))
-    edges = edges[edges < score.max()]
+    edges = band_edges(score, spread, bands)
     segment = spec.segments[0] if names else None
     whole = tuple(range((len(names) + 1) * (len(edges) + 1)))
     cells = Design(plan_id, window, segment, tuple(names), tuple(float(edge) for edge in edges), whole, ())
     counts = np.bincount(cells.strata_of(score, value), minlength=len(whole))
     return Design(**{**vars(cells), "merged": _merged(counts)})
+
+
+def band_edges(score: Vector, spread: Vector, bands: int) -> Vector:
+    """Return the scores that part ``bands`` bands: half of each band's share is of rows, half of their expected spread.
+
+    Bands of equal spread are near the best (Dalenius & Hodges 1959, doi:10.1080/01621459.1959.10501501); bands of equal rows do not
+    depend on what is expected. Fewer where scores are tied.
+    """
+    levels, place = np.unique(score, return_inverse=True)
+    even = np.full(len(score), 1 / len(score))
+    share = even + (spread / spread.sum() if spread.sum() > 0 else even)
+    reached = np.cumsum(np.bincount(place, share)) / 2
+    at = np.searchsorted(reached, np.arange(1, bands) / bands)
+    return levels[np.unique(at[at < len(levels) - 1])]
 
 
 def _merged(counts: Any) -> tuple[int, ...]:
