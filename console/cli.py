@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, authoring, checking, labels, looking
+from console import acting, authoring, checking, labels, looking, segments
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -81,6 +81,7 @@ for command in (
     looking.status,
     looking.why,
     looking.decisions,
+    segments.segments,
     acting.approve,
     acting.reject,
     acting.accept,

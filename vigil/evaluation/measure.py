@@ -15,12 +15,14 @@ from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
 from vigil.health.measure import measure_health
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.fairness import Called, measure_fairness
 from vigil.performance.maturity import Maturity
 from vigil.performance.measure import measure_performance
 from vigil.performance.own import own_functions
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
+from vigil.sources.columns import Kind, require_columns
 from vigil.sources.tables import STRATUM, ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
@@ -82,7 +84,28 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     rows, maturity = labelled_frame(source, spec, look), maturity_of(source, spec, look)
     with importable(source.folder):
         own = own_functions(spec.performance.own_metrics)
-        return measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own)
+        found = measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own)
+    return found + measure_fairness(rows, called_positive(source, spec, look), spec, version=look.version)
+
+
+def called_positive(source: ModelSource, spec: ModelSpec, look: Look) -> Called:
+    """Count the looked-at version's predictions, and those called positive, by each group of each protected column.
+
+    Raises:
+        SourceError: the log has no such column.
+    """
+    rows, found = source.predictions(look.window), {}
+    rows = rows.filter(rows[spec.columns.version] == look.version)
+    for column in spec.fairness.protected:
+        require_columns(rows, {"fairness.protected": (column, Kind.ANY)}, str(spec.source.predictions))
+        score = rows[spec.columns.score].cast("float64")
+        positive = (score >= spec.performance.decision_threshold).sum()
+        scored = rows.filter(score >= 0, score <= 1)
+        group = scored[column].cast("string").fill_null("(null)")
+        with source.reading_log():
+            counted = scored.group_by(_group=group).agg(_rows=scored.count(), _called=positive).to_pyarrow().to_pylist()
+        found[column] = {row["_group"]: (int(row["_rows"]), int(row["_called"])) for row in counted}
+    return found
 
 
 def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
@@ -116,7 +139,7 @@ def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataF
     if look.labels > LABELLED_ROWS:
         rows = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(LABELLED_ROWS)
     columns = {"score": rows[spec.columns.score], "label": rows["label"], "inclusion_probability": rows["inclusion_probability"]}
-    segments = {name: rows[name] for name in spec.segments}
+    segments = {name: rows[name] for name in (*spec.segments, *spec.fairness.protected)}
     if STRATUM in rows.columns:
         columns["stratum"] = rows[STRATUM]
     frame: pd.DataFrame = (

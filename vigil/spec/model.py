@@ -335,6 +335,13 @@ class Performance(Grown):
         return self
 
 
+class Fairness(SpecModel):
+    """Fairness of a binary model. Protected columns of the log are measured by, and refused as features."""
+
+    protected: tuple[str, ...] = ()
+    tolerated_difference: Annotated[float, Field(gt=0, lt=1)] | None = None  # a whole interval beyond it is a warning; null: shown only
+
+
 class Health(SpecModel):
     """System health, from the log itself. None switches a limit off."""
 
@@ -409,8 +416,10 @@ class Reports(SpecModel):
     sample_rows: Annotated[int, Field(ge=100, le=200_000)] = 20_000  # a side
 
 
-class ModelSpec(SpecModel):
+class ModelSpec(Grown):
     """One monitored model. Its identity is :attr:`hash`; two files that say the same have the same hash."""
+
+    later: ClassVar[tuple[str, ...]] = ("fairness",)
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     owner: str
@@ -425,6 +434,7 @@ class ModelSpec(SpecModel):
     drift: Drift = Drift()
     labels: Labels = Labels()
     performance: Performance
+    fairness: Fairness = Fairness()
     health: Health = Health()
     policy: Policy = Policy()
     training: Training
@@ -451,6 +461,11 @@ class ModelSpec(SpecModel):
         reserved = {v for v in self.columns.model_dump().values() if v is not None} & set(self.features)
         if reserved:
             raise ValueError(f"features: {', '.join(sorted(reserved))} is already the name of a log column (see columns)")
+        trained_on = sorted(set(self.fairness.protected) & set(self.features))
+        if trained_on:
+            raise ValueError(f"fairness.protected: {', '.join(trained_on)} is a feature; protected columns are for measuring only")
+        if self.fairness.protected and self.task is not Task.BINARY:
+            raise ValueError("fairness.protected is measured for binary models only; remove it")
         taken = {"label", "weight", "score", "inclusion_probability"} & set(self.features)
         if taken:
             raise ValueError(f"features: {', '.join(sorted(taken))} is the name of what vigil gives the trainer; rename the feature")
