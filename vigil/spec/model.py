@@ -312,7 +312,7 @@ class OwnMetric(SpecModel):
 class Performance(Grown):
     """Performance: the metric, and the loss against the version's own baseline that is tolerated."""
 
-    later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics")
+    later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics", "label_free")
 
     metric: Metric
     tolerated_loss: Annotated[float, Field(gt=0)]  # in the metric's unit, against the baseline measured at registration
@@ -320,6 +320,7 @@ class Performance(Grown):
     decision_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5  # binary: from this score on "positive"; convention
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None  # regression: the quantile that the score predicts; null: no pinball loss
     own_metrics: dict[str, OwnMetric] = {}  # by name; shown with an interval, never judged
+    label_free: bool = False  # binary: also estimate the metric from the scores alone (vigil.performance.label_free); shown
 
     @property
     def scoring(self) -> Scoring:
@@ -340,6 +341,22 @@ class Fairness(SpecModel):
 
     protected: tuple[str, ...] = ()
     tolerated_difference: Annotated[float, Field(gt=0, lt=1)] | None = None  # a whole interval beyond it is a warning; null: shown only
+
+
+class ConfusionValue(SpecModel):
+    """What one prediction is worth, by whether it said "positive" and what happened. A cost is negative."""
+
+    hit: float = 0.0
+    false_alarm: float = 0.0
+    missed: float = 0.0
+    passed: float = 0.0  # said "negative", and rightly
+
+
+class Business(SpecModel):
+    """What predictions are worth."""
+
+    value: ConfusionValue | None = None  # binary; null: not measured
+    unit: str = ""  # of the values, such as EUR
 
 
 class Health(SpecModel):
@@ -419,7 +436,7 @@ class Reports(SpecModel):
 class ModelSpec(Grown):
     """One monitored model. Its identity is :attr:`hash`; two files that say the same have the same hash."""
 
-    later: ClassVar[tuple[str, ...]] = ("fairness",)
+    later: ClassVar[tuple[str, ...]] = ("fairness", "business")
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     owner: str
@@ -435,6 +452,7 @@ class ModelSpec(Grown):
     labels: Labels = Labels()
     performance: Performance
     fairness: Fairness = Fairness()
+    business: Business = Business()
     health: Health = Health()
     policy: Policy = Policy()
     training: Training
@@ -464,6 +482,9 @@ class ModelSpec(Grown):
         trained_on = sorted(set(self.fairness.protected) & set(self.features))
         if trained_on:
             raise ValueError(f"fairness.protected: {', '.join(trained_on)} is a feature; protected columns are for measuring only")
+        if self.task is not Task.BINARY and (self.business.value is not None or self.performance.label_free):
+            key = "performance.label_free" if self.performance.label_free else "business.value"
+            raise ValueError(f"{key} is for binary models only; remove it")
         if self.fairness.protected and self.task is not Task.BINARY:
             raise ValueError("fairness.protected is measured for binary models only; remove it")
         taken = {"label", "weight", "score", "inclusion_probability"} & set(self.features)
