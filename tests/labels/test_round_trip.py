@@ -141,6 +141,19 @@ def test_the_same_file_again_changes_nothing(work: Workspace) -> None:
     assert label_files(work) == there
 
 
+def test_a_correction_counts_and_so_does_taking_it_back(work: Workspace) -> None:
+    """The latest observation wins, though a file like the first one was imported before."""
+    plan = plan_of(work)
+    path = answered(asked_for(work, plan))
+    rows = pd.read_csv(path)
+    for hours, label in enumerate((0, 1, 0)):
+        rows.assign(label=label).to_csv(path, index=False)
+        later = NOW + timedelta(hours=hours)
+        assert import_answers(open_source(work.project, work.spec), work.spec, [plan], path, now=later).new
+        known = open_source(work.project, work.spec).labelled([FIRST], later).to_pandas().set_index("prediction_id")["label"]
+        assert set(known[[each for each, _ in plan.chosen]]) == {label}
+
+
 def spoilt(path: Path, row: int, column: str, value: object) -> Path:
     rows = pd.read_csv(path, dtype=str, keep_default_na=False)
     rows.loc[row - 1, column] = str(value)
@@ -205,7 +218,13 @@ def test_a_label_nobody_can_tell_is_left_empty_but_a_stratum_needs_one(work: Wor
     rows = pd.read_csv(path, dtype=str)
     rows.loc[0, "label"] = ""
     rows.to_csv(path, index=False)
+    given = pd.read_csv(path).assign(label=lambda frame: frame["label"].fillna(1))
+    given.to_csv(work.project.path("before.csv"), index=False)
+    import_answers(
+        open_source(work.project, work.spec), work.spec, [plan], work.project.path("before.csv"), now=FIRST.end + timedelta(days=1)
+    )
     assert taken_in(work, plan, path).answered == BUDGET - 1
+    assert len(open_source(work.project, work.spec).labelled([FIRST], NOW).to_pandas()) == BUDGET - 1 + ROWS // 10  # it is withdrawn
     rows.assign(label="").to_csv(path, index=False)
     with pytest.raises(LabelError, match=r"none of the .* labels of stratum 0"):
         taken_in(work, plan, path)

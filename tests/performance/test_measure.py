@@ -107,6 +107,14 @@ class TestWhatIsMeasured:
             rows, make_spec(), version="7", baseline=0.8
         )
 
+    def test_the_intervals_of_all_segments_hold_together(self) -> None:
+        """Two segments: each at 97.5 %."""
+        rows = labelled()
+        found = by_key(measure_performance(rows, make_spec(), version="7", baseline=None))["roc_auc", "origin=EWR"]
+        ewr = rows[rows["origin"] == "EWR"]
+        alone = estimate(Metric.ROC_AUC, ewr["score"], ewr["label"], 1 / ewr["inclusion_probability"], confidence=0.975)
+        assert (found.low, found.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
+
     def test_a_null_segment_is_named(self) -> None:
         rows = labelled().assign(origin=lambda frame: frame["origin"].where(frame["origin"] == "EWR"))
         subjects = [m.subject for m in measure_performance(rows, make_spec(), version="7", baseline=None)]

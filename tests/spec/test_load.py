@@ -103,7 +103,7 @@ def test_an_alias_repeats_its_anchor(tmp_path: Path) -> None:
 
 MODEL_KEYS = (
     "model, owner, description, task, source, columns, features, segments, window, quality, drift, labels, performance, "
-    "health, policy, training, comparison, reports"
+    "fairness, business, health, policy, training, comparison, reports"
 )
 FEATURE_KEYS = "type, method, threshold, tolerated_null_share, tolerated_unseen_share, minimum, maximum"
 

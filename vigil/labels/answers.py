@@ -80,11 +80,11 @@ def import_answers(source: ModelSource, spec: ModelSpec, plans: Sequence[Plan], 
                 column=spec.columns.label,
             )
     design = plan.design.with_answers(tuple(given.values()), max(answer.observed_at for answer in answers))
-    body = _parquet(source, spec, [answer for answer in answers if answer.label is not None], design.to_json())
+    body = _parquet(source, spec, answers, design.to_json())  # an empty label withdraws one that was given before
     file = target / f"{PREFIX}{plan.plan_id}-{hashlib.sha256(_content(answers)).hexdigest()[:12]}.parquet"
     if not fnmatch(file.name, Path(str(spec.source.labels)).name):
         raise NotAllowed(f"`source.labels` ({spec.source.labels}) does not read {file.name}; let it read every .parquet file of its folder")
-    new = not file.exists()
+    new = plan.plan_id not in source.answered_plans() or not _known_already(source, answers, plan, now)
     if new:
         partial = file.with_name(f".{file.name}.partial")
         partial.write_bytes(body)
@@ -247,5 +247,13 @@ def _parquet(source: ModelSource, spec: ModelSpec, answers: Sequence[Answer], de
 
 
 def _content(answers: Sequence[Answer]) -> bytes:
-    """What makes two files the same labels: ids and labels, not when they were imported."""
-    return repr([(str(answer.id), answer.label) for answer in answers]).encode()
+    return repr([(str(answer.id), answer.label, answer.observed_at) for answer in answers]).encode()
+
+
+def _known_already(source: ModelSource, answers: Sequence[Answer], plan: Plan, now: datetime) -> bool:
+    """Tell whether the labels known now are those that came: the same file again, or one that says the same."""
+    known = source.labelled([plan.window], now)
+    with source.reading_log():
+        frame = known.select(id=known[source.spec.columns.id], label=known["label"]).to_pandas()
+    labels = dict(zip(frame["id"], frame["label"], strict=True))
+    return all(labels.get(answer.id) == answer.label for answer in answers)

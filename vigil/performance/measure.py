@@ -41,6 +41,7 @@ def measure_performance(
 
     The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; for each
     segment value, shown; and the task's other metrics for the whole window, shown. Shown is: threshold None, verdict ok.
+    The intervals of all segments hold together with the confidence of the specification (Bonferroni).
     Fewer rows than ``spec.labels.minimum``, or of a class fewer than 10, is ``not_enough_data`` with value None.
 
     A prediction without a usable score (null, NaN, infinite, for a binary task outside [0, 1]) has failed: it is left out,
@@ -67,9 +68,11 @@ def measure_performance(
     if spec.performance.quantile is None:
         others = [other for other in others if other is not Metric.PINBALL]
     found.extend(_measure(labelled, usable, other, spec, version=version, subject=WHOLE, threshold=None) for other in others)
+    segments = tuple(_segments(labelled, spec.segments))
+    together = 1 - (1 - spec.performance.confidence) / max(len(segments), 1)
     found.extend(
-        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None)
-        for subject, rows in _segments(labelled, spec.segments)
+        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None, confidence=together)
+        for subject, rows in segments
     )
     found.extend(_measure_own(labelled[usable], name, function, spec, version=version) for name, function in sorted((own or {}).items()))
     if maturity is None:
@@ -104,7 +107,9 @@ def _measure(
     version: str,
     subject: str,
     threshold: float | None,
+    confidence: float | None = None,
 ) -> Measurement:
+    confidence = confidence or spec.performance.confidence
     rows = labelled[usable]
     score, label = rows["score"].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64)
     weight = 1 / rows["inclusion_probability"].to_numpy(dtype=np.float64)
@@ -117,11 +122,7 @@ def _measure(
     stratum = None if "stratum" not in rows or rows["stratum"].isna().any() else rows["stratum"].to_numpy(dtype=np.int64)
     scoring = spec.performance.scoring
     try:
-        found = (
-            estimate(metric, score, label, weight, confidence=spec.performance.confidence, scoring=scoring, stratum=stratum)
-            if enough
-            else None
-        )
+        found = estimate(metric, score, label, weight, confidence=confidence, scoring=scoring, stratum=stratum) if enough else None
     except NotEnoughData:  # nothing was called positive, or all labels are 0
         found = None
     return Measurement(
