@@ -34,4 +34,5 @@ def _rows(source: ModelSource, spec: ModelSpec, windows: Sequence[Window], as_of
     with source.reading_log():
         frame: pd.DataFrame = rows.select(**wanted).to_pandas()
     usable = frame["score"].between(0, 1) if spec.task is Task.BINARY else frame["score"].abs() < float("inf")
-    return frame[usable]
+    kept: pd.DataFrame = frame[usable]
+    return kept

@@ -61,7 +61,8 @@ class Design:
             assert value is not None
             group[value == name] = index
         cell = group * self.bands + np.searchsorted(np.asarray(self.edges), score, side="left")
-        return np.asarray(self.merged, dtype=np.int64)[cell]
+        strata: npt.NDArray[np.int64] = np.asarray(self.merged, dtype=np.int64)[cell]
+        return strata
 
     def stratum(self, rows: ibis.Table, score: str) -> Any:
         """Return each row's stratum as an Ibis expression, as :meth:`strata_of` does; null without a finite score."""

@@ -8,6 +8,8 @@ kind, so nothing is decided by it alone. Differs from :mod:`vigil.performance.me
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from vigil.measurement import Layer, Measurement, Verdict
@@ -87,6 +89,7 @@ def label_free_measurement(score: Vector, seen: tuple[Vector, Vector, Vector], s
 def _calibrated(seen: tuple[Vector, Vector, Vector], score: Vector) -> Vector:
     from sklearn.isotonic import IsotonicRegression
 
-    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(seen[0], seen[1], sample_weight=seen[2])
+    isotonic: Any = IsotonicRegression
+    fitted = isotonic(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(seen[0], seen[1], sample_weight=seen[2])
     chance: Vector = np.asarray(fitted.predict(score), dtype=np.float64)
     return chance
