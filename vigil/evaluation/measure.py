@@ -85,11 +85,12 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     """
     version = version_of(store, look)
     baseline = version.baseline if version.metric == spec.performance.metric.value else None
+    called = called_positive(source, spec, look)
     rows, maturity = labelled_frame(source, spec, look), maturity_of(source, spec, look)
     with importable(source.folder):
         own = own_functions(spec.performance.own_metrics)
         found = measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own)
-    found += measure_fairness(rows, called_positive(source, spec, look), spec, version=look.version)
+    found += measure_fairness(rows, called, spec, version=look.version)
     if spec.performance.label_free:
         found += (_label_free(source, spec, look),)
     return found + measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
