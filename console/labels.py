@@ -182,6 +182,8 @@ def _needed(row: Any) -> str:
         return "–"
     if row["labels_needed"] is None:
         return "too close"
+    if row["labels_needed"] > row["predictions"] - row["labels"]:
+        return "more than there are"
     return "decided" if row["labels_needed"] == 0 else f"{row['labels_needed']:,}"
 
 

@@ -51,6 +51,14 @@ def test_without_rows_before_nothing_is_explained() -> None:
     assert (found[0].explains, found[0].loss_before) == (None, None)
 
 
+def test_a_change_that_may_be_chance_is_not_explained() -> None:
+    """The pair is as wrong before as now."""
+    rng = np.random.default_rng(6)
+    found = worst_segments(rows_of(rng, wrong=True), rows_of(rng, wrong=True), SPEC)
+    assert found[0].loss_before is not None
+    assert found[0].explains is None
+
+
 def test_a_segment_of_few_rows_is_not_searched() -> None:
     rows = rows_of(np.random.default_rng(4), wrong=True)
     few = make_spec(**{**SPEC.model_dump(mode="json", exclude_unset=True), "labels": {"minimum": 2000}})

@@ -32,7 +32,8 @@ class Segment:
         rows: labelled rows of the window in it; ``share``: of the window's weight.
         loss, loss_before: mean loss in the window and in the rows before; None where there were none before.
         worse_by: mean loss in the segment less that of the rest; ``low``, ``high``: its interval, which holds for all searched at once.
-        explains: the part of the window's total change of loss that comes from this segment; None without a change to explain.
+        explains: the part of the window's total change of loss that comes from this segment; None without a change beyond
+            chance.
     """
 
     name: str
@@ -76,8 +77,7 @@ def worst_segments(now: pd.DataFrame, before: pd.DataFrame, spec: ModelSpec, *, 
         if min(int(inside.sum()), int((~inside).sum())) >= spec.labels.minimum
     ]
     confidence = 1 - (1 - spec.performance.confidence) / max(len(candidates), 1)
-    total = cores.weighted_mean(loss, weight) if len(loss) else 0.0
-    old_total = cores.weighted_mean(old_loss, old_weight) if len(old_loss) else None
+    change = _change(loss, weight, old_loss, old_weight, spec.performance.confidence)
     found = []
     for name, inside, parts in candidates:
         mean, rest = (cores.weighted_mean(loss[of], weight[of]) for of in (inside, ~inside))
@@ -90,12 +90,21 @@ def worst_segments(now: pd.DataFrame, before: pd.DataFrame, spec: ModelSpec, *, 
         share = float(weight[inside].sum() / weight.sum())
         old_mean = cores.weighted_mean(old_loss[then], old_weight[then]) if then.any() else None
         explains = None
-        if old_total is not None and total != old_total:
+        if change is not None:
             old_part = 0.0 if old_mean is None else float(old_weight[then].sum() / old_weight.sum()) * old_mean
-            explains = (share * mean - old_part) / (total - old_total)
+            explains = (share * mean - old_part) / change
         interval = mean - rest - half, mean - rest + half
         found.append(Segment(name, int(inside.sum()), share, mean, old_mean, mean - rest, *interval, explains, len(candidates)))
     return tuple(sorted(found, key=lambda segment: (-segment.low, segment.name))[:most])
+
+
+def _change(loss: cores.Vector, weight: cores.Vector, before: cores.Vector, old_weight: cores.Vector, confidence: float) -> float | None:
+    """The change of the mean loss; None where it may be chance, for then there is nothing to explain."""
+    if min(len(loss), len(before)) < 2:
+        return None
+    change = cores.weighted_mean(loss, weight) - cores.weighted_mean(before, old_weight)
+    variance, df = cores.jackknife(cores.leave_one_out(loss, weight), cores.leave_one_out(before, old_weight))
+    return change if abs(change) > quantile(confidence, df) * math.sqrt(variance) else None
 
 
 def _searched(names: dict[str, npt.NDArray[np.object_]]) -> Iterator[tuple[str, Mask, tuple[tuple[str, str], ...]]]:
