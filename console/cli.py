@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, alerting, auditing, authoring, backtesting, checking, looking
+from console import acting, alerting, auditing, authoring, backtesting, checking, labels, looking, segments
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -91,6 +91,7 @@ for command in (
     alerting.resolve,
     alerting.digest,
     alerting.metrics,
+    segments.segments,
     acting.approve,
     acting.reject,
     acting.rollback,
@@ -101,6 +102,7 @@ for command in (
     app.command()(command)
 app.add_typer(auditing.audit)
 app.add_typer(alerting.channels)
+app.add_typer(labels.app, name="labels", help="Ask for labels, take them in, and see what they tell.")
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

@@ -29,6 +29,7 @@ CODES: dict[type[BaseException], ExitCode] = {
     errors.ModelNotFound: ExitCode.USAGE,
     errors.SourceError: ExitCode.DATA,
     errors.NotEnoughData: ExitCode.DATA,
+    errors.LabelError: ExitCode.DATA,
     errors.RegistryError: ExitCode.UNREACHABLE,
     errors.StoreError: ExitCode.UNREACHABLE,
     errors.OrchestratorError: ExitCode.UNREACHABLE,
@@ -37,6 +38,7 @@ CODES: dict[type[BaseException], ExitCode] = {
     errors.NotAllowed: ExitCode.CONFLICT,
     errors.CheckCrashed: ExitCode.FAILED,
     errors.TrainingFailed: ExitCode.FAILED,
+    errors.MetricFailed: ExitCode.FAILED,
     errors.VigilError: ExitCode.FAILED,
 }
 

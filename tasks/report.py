@@ -154,9 +154,9 @@ def _predictions(
             categorical_columns=[],
             classification=[BinaryClassification(target="label", prediction_probas="score", pos_label=1)],
         )
-        half = {"probas_threshold": 0.5}
+        half = {"probas_threshold": spec.performance.decision_threshold}
         metrics = {Metric.ROC_AUC: RocAuc(), Metric.LOG_LOSS: LogLoss(), Metric.ACCURACY: Accuracy(**half)}
-        metrics |= {"precision": Precision(**half), "recall": Recall(**half), "f1": F1Score(**half)}
+        metrics |= {Metric.PRECISION: Precision(**half), Metric.RECALL: Recall(**half), Metric.F1: F1Score(**half)}
     else:
         definition = DataDefinition(
             numerical_columns=[], categorical_columns=[], regression=[Regression(target="label", prediction="score")]

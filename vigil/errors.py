@@ -72,6 +72,19 @@ class ChannelError(VigilError):
     """A channel for alerts cannot be used as it is configured."""
 
 
+class MetricFailed(VigilError):
+    """A metric of the project's own cannot be imported, raised, or returned no finite number."""
+
+
+class LabelError(VigilError):
+    """A file of labels cannot be imported, and nothing of it was. ``row`` (1-based, None: the whole file) and ``column`` say where."""
+
+    def __init__(self, message: str, *, file: str, row: int | None = None, column: str | None = None) -> None:
+        where = file if row is None else f"{file}, row {row}"
+        super().__init__(f"{where}: {f'column `{column}`: ' if column else ''}{message}")
+        self.file, self.row, self.column = file, row, column
+
+
 class StoreError(VigilError):
     """The monitoring database cannot be used as it is."""
 

@@ -12,7 +12,7 @@ from scipy import stats
 from vigil.performance import cores
 from vigil.performance.intervals import log_interval, logit_interval, quantile, skewed_interval, wilson_interval
 from vigil.performance.metrics import estimate
-from vigil.spec.model import Metric
+from vigil.spec.model import Metric, Scoring
 
 Rows = tuple[np.ndarray, np.ndarray, np.ndarray]
 
@@ -104,7 +104,7 @@ class TestShapes:
     def test_more_confidence_is_a_wider_interval_and_more_rows_a_narrower(self, metric: Metric) -> None:
         rng = np.random.default_rng(6)
         score = rng.uniform(size=4000)
-        label = (rng.uniform(size=4000) < score).astype(float)
+        label = (rng.uniform(size=4000) < score * (0.7 if metric is Metric.CALIBRATION_ERROR else 1.0)).astype(float)
         usual, wider = estimate(metric, score[:1000], label[:1000]), estimate(metric, score[:1000], label[:1000], confidence=0.99)
         assert wider.low < usual.low < usual.value < usual.high < wider.high
         more = estimate(metric, score, label)
@@ -140,6 +140,14 @@ def truth(metric: Metric, mass: np.ndarray) -> float:
             return float(-np.sum(mass * (p * np.log(p) + (1 - p) * np.log(1 - p))))
         case Metric.BRIER:
             return float(np.sum(mass * p * (1 - p)))
+        case Metric.PRECISION:
+            return float(np.sum((mass * p)[p >= 0.5]) / np.sum(mass[p >= 0.5]))
+        case Metric.RECALL:
+            return float(np.sum((mass * p)[p >= 0.5]) / np.sum(mass * p))
+        case Metric.F1:
+            return float(2 * np.sum((mass * p)[p >= 0.5]) / (np.sum(mass[p >= 0.5]) + np.sum(mass * p)))
+        case Metric.CALIBRATION_ERROR:
+            return 0.0
     return float(np.sum(mass * np.maximum(p, 1 - p)))
 
 
@@ -168,8 +176,8 @@ def error_streams(law: str, *, everything: bool) -> list[Rows]:
     return [(e[of], np.zeros(np.sum(of)), 1 / chance[of]) for e, of in zip(error, chosen, strict=True)]
 
 
-def coverage(metric: Metric, drawn: list[Rows], expected: float) -> float:
-    found = [estimate(metric, *rows) for rows in drawn]
+def coverage(metric: Metric, drawn: list[Rows], expected: float, scoring: Scoring = Scoring()) -> float:  # noqa: B008 - frozen
+    found = [estimate(metric, *rows, scoring=scoring) for rows in drawn]
     return float(np.mean([interval.low <= expected <= interval.high for interval in found]))
 
 
@@ -182,6 +190,26 @@ class TestCoverage:
     def test_binary(self, metric: Metric, mass: np.ndarray, everything: bool) -> None:
         assert 0.93 <= coverage(metric, streams(tuple(mass), everything=everything), truth(metric, mass)) <= 0.97
 
+    @pytest.mark.parametrize("metric", [Metric.PRECISION, Metric.RECALL, Metric.F1])
+    def test_binary_at_a_threshold(self, metric: Metric, everything: bool) -> None:
+        assert 0.93 <= coverage(metric, streams(tuple(EVEN), everything=everything), truth(metric, EVEN)) <= 0.97
+
+    def test_calibration_error(self, everything: bool) -> None:
+        """Where it is 0 only the interval's low end can miss it, so the share is 97.5 %; at .1, as of any other metric."""
+        rows = streams(tuple(EVEN), everything=everything)
+        assert 0.965 <= coverage(Metric.CALIBRATION_ERROR, rows, 0.0) <= 0.985
+        off = [(np.clip(score + 0.1, 0, 1), label, weight) for score, label, weight in rows]
+        spread = float(np.sqrt(np.mean((np.clip(LEVELS + 0.1, 0, 1) - LEVELS) ** 2)))
+        assert 0.93 <= coverage(Metric.CALIBRATION_ERROR, off, spread) <= 0.975
+
+    def test_mape_and_pinball(self, everything: bool) -> None:
+        """MAPE of labels 2 with normal errors is half their mean size; pinball at .9 is (.9 + .1) E[e+] = phi(0)."""
+        rows = error_streams("standard_normal", everything=everything)
+        shifted = [(score + 2, label + 2, weight) for score, label, weight in rows]
+        assert 0.93 <= coverage(Metric.MAPE, shifted, math.sqrt(2 / math.pi) / 2) <= 0.97
+        scoring = Scoring(quantile=0.9)
+        assert 0.93 <= coverage(Metric.PINBALL, rows, stats.norm.pdf(0), scoring=scoring) <= 0.97
+
     @pytest.mark.parametrize(
         ("metric", "law", "expected"),
         [
@@ -193,3 +221,32 @@ class TestCoverage:
     )
     def test_regression(self, metric: Metric, law: str, expected: float, everything: bool) -> None:
         assert 0.93 <= coverage(metric, error_streams(law, everything=everything), expected) <= 0.97
+
+
+class TestStrata:
+    def test_only_what_differs_within_a_stratum_is_chance(self) -> None:
+        """Two strata of constant loss have no variance; one stratum has the classical one."""
+        score, label, stratum = np.array([0.9] * 50 + [0.4] * 50), np.zeros(100), np.repeat([0, 1], 50)
+        found = estimate(Metric.BRIER, score, label, stratum=stratum)
+        assert found.low == pytest.approx(found.high)
+        value = np.random.default_rng(1).exponential(size=77)
+        variance, df = cores.stratified_jackknife(value / 77, np.zeros(77, dtype=int))
+        assert variance == pytest.approx(stats.sem(value) ** 2, rel=1e-12)
+        assert df <= 76
+
+    def test_lone_rows_count_as_of_one_stratum(self) -> None:
+        """u = 1 and 3, each alone: 2 / 1 * (1 + 1)."""
+        assert cores.stratified_jackknife(np.array([1.0, 3.0]), np.array([4, 9]))[0] == 4.0
+
+    @pytest.mark.parametrize("metric", [Metric.ROC_AUC, Metric.LOG_LOSS, Metric.BRIER, Metric.ACCURACY, Metric.F1])
+    def test_intervals_of_stratified_labels_cover(self, metric: Metric) -> None:
+        """300 labels of 3,000 rows in 8 score levels, more of the uncertain; the truth is that of all scores there are."""
+        rng, hit = np.random.default_rng(7), []
+        taken = np.array([20, 25, 30, 40, 50, 55, 45, 35])
+        for _ in range(1000):
+            rows = rng.multinomial(3000, EVEN)
+            stratum = np.repeat(np.arange(8), taken)
+            label = (rng.uniform(size=300) < LEVELS[stratum]).astype(float)
+            found = estimate(metric, LEVELS[stratum], label, (rows / taken)[stratum], stratum=stratum)
+            hit.append(found.low <= truth(metric, EVEN) <= found.high)
+        assert 0.93 <= np.mean(hit) <= 0.97

@@ -12,7 +12,7 @@ import pytest
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.measure import MINIMUM_PER_CLASS, judge, measure_performance, tolerated_limit
 from vigil.performance.metrics import Estimate, estimate
-from vigil.spec.model import Metric, ModelSpec
+from vigil.spec.model import Metric, ModelSpec, Task
 
 
 def make_spec(**changes: Any) -> ModelSpec:
@@ -59,6 +59,10 @@ class TestWhatIsMeasured:
             ("log_loss", "*"),
             ("brier", "*"),
             ("accuracy", "*"),
+            ("precision", "*"),
+            ("recall", "*"),
+            ("f1", "*"),
+            ("calibration_error", "*"),
             ("roc_auc", "origin=EWR"),
             ("roc_auc", "origin=JFK"),
         ]
@@ -66,7 +70,13 @@ class TestWhatIsMeasured:
 
     def test_a_regression_has_its_own_metrics(self) -> None:
         found = measure_performance(labelled(), REGRESSION, version="7", baseline=None)
-        assert [(m.metric, m.subject) for m in found] == [("mae", "*"), ("rmse", "*"), ("mae", "origin=EWR"), ("mae", "origin=JFK")]
+        assert [(m.metric, m.subject) for m in found] == [
+            ("mae", "*"),
+            ("rmse", "*"),
+            ("mape", "*"),
+            ("mae", "origin=EWR"),
+            ("mae", "origin=JFK"),
+        ]
         assert "positives" not in found[0].detail
 
     def test_rows_count_by_one_over_their_inclusion_probability(self) -> None:
@@ -96,6 +106,14 @@ class TestWhatIsMeasured:
         assert measure_performance(rows.sample(frac=1, random_state=3), make_spec(), version="7", baseline=0.8) == measure_performance(
             rows, make_spec(), version="7", baseline=0.8
         )
+
+    def test_the_intervals_of_all_segments_hold_together(self) -> None:
+        """Two segments: each at 97.5 %."""
+        rows = labelled()
+        found = by_key(measure_performance(rows, make_spec(), version="7", baseline=None))["roc_auc", "origin=EWR"]
+        ewr = rows[rows["origin"] == "EWR"]
+        alone = estimate(Metric.ROC_AUC, ewr["score"], ewr["label"], 1 / ewr["inclusion_probability"], confidence=0.975)
+        assert (found.low, found.high) == pytest.approx((alone.low, alone.high), rel=1e-12)
 
     def test_a_null_segment_is_named(self) -> None:
         rows = labelled().assign(origin=lambda frame: frame["origin"].where(frame["origin"] == "EWR"))
@@ -130,7 +148,7 @@ class TestFailedPredictions:
 class TestTooLittle:
     def test_no_rows_are_a_result(self) -> None:
         found = measure_performance(labelled()[:0], make_spec(), version="7", baseline=0.8)
-        assert [m.metric for m in found] == ["roc_auc", "log_loss", "brier", "accuracy"]
+        assert [m.metric for m in found] == [metric for metric in Metric if Task.BINARY in metric.tasks]
         assert {(m.verdict, m.value, m.low, m.high, m.n) for m in found} == {(Verdict.NOT_ENOUGH_DATA, None, None, None, 0)}
         assert found[0].detail["effective_n"] == 0.0
 

@@ -13,9 +13,10 @@ from sklearn import metrics as sk
 
 from vigil.errors import NotEnoughData
 from vigil.performance.metrics import accuracy, brier, estimate, log_loss, mae, rmse, roc_auc, value_of
-from vigil.spec.model import Metric, Task
+from vigil.spec.model import Metric, Scoring, Task
 
 BINARY = [metric for metric in Metric if Task.BINARY in metric.tasks]
+MEANS = [metric for metric in Metric if metric is not Metric.CALIBRATION_ERROR]  # its noise is that of rows, not of copies
 REGRESSION = [metric for metric in Metric if Task.REGRESSION in metric.tasks]
 
 
@@ -54,6 +55,33 @@ class TestByHand:
         assert accuracy([0.5], [0]) == 0.0
         assert accuracy([0.49, 0.9], [1, 1], [1, 3]) == 0.75
 
+    def test_precision_recall_and_f1_count_what_was_called_positive(self) -> None:
+        """At .5: a hit (w 2), a false alarm (w 1), a miss (w 5): precision 2 / 3, recall 2 / 7, F1 = 2 * 2 / (2 * 2 + 1 + 5)."""
+        rows = [0.9, 0.5, 0.4, 0.1], [1, 0, 1, 0], [2, 1, 5, 9]
+        found = [value_of(metric, *rows) for metric in (Metric.PRECISION, Metric.RECALL, Metric.F1)]
+        assert found == pytest.approx([2 / 3, 2 / 7, 0.4], rel=1e-15)
+
+    def test_the_threshold_is_where_positive_begins(self) -> None:
+        """At .4 the miss above is a hit: precision 7 / 8, recall 1."""
+        rows = [0.9, 0.5, 0.4, 0.1], [1, 0, 1, 0], [2, 1, 5, 9]
+        found = [value_of(metric, *rows, scoring=Scoring(threshold=0.4)) for metric in (Metric.PRECISION, Metric.RECALL, Metric.ACCURACY)]
+        assert found == pytest.approx([7 / 8, 1.0, 16 / 17], rel=1e-15)
+
+    def test_mape_is_of_the_labels_that_are_not_0(self) -> None:
+        """|3 - 2| / 2 (w 1) and |-1 + 4| / 4 (w 3)."""
+        assert value_of(Metric.MAPE, [3.0, -1.0, 5.0], [2.0, -4.0, 0.0], [1, 3, 7]) == (0.5 + 3 * 0.75) / 4
+
+    def test_pinball_weighs_what_lies_above_by_the_quantile(self) -> None:
+        """At .9: 2 above costs .9 * 2, 4 below .1 * 4."""
+        found = value_of(Metric.PINBALL, [1.0, 5.0], [3.0, 1.0], scoring=Scoring(quantile=0.9))
+        assert found == pytest.approx((1.8 + 0.4) / 2, rel=1e-15)
+
+    def test_the_calibration_error_takes_out_the_noise_of_its_bins(self) -> None:
+        """One bin of .5: the mean label is 1, off by .5, without any variance."""
+        assert value_of(Metric.CALIBRATION_ERROR, [0.5] * 30, [1] * 30) == 0.5
+        label = [0, 1] * 15
+        assert estimate(Metric.CALIBRATION_ERROR, [0.5] * 30, label)[:2] == (0.0, 0.0)
+
     def test_mae_and_rmse_are_in_the_labels_unit(self) -> None:
         """Errors 1 (w 3) and 5 (w 1): (3 + 5) / 4 and the root of (3 + 25) / 4."""
         assert mae([1.0, -3.0], [2.0, 2.0], [3, 1]) == 2.0
@@ -65,13 +93,18 @@ INDEPENDENT = {
     Metric.LOG_LOSS: lambda s, y, w: sk.log_loss(y, s, sample_weight=w),
     Metric.BRIER: lambda s, y, w: sk.brier_score_loss(y, s, sample_weight=w),
     Metric.ACCURACY: lambda s, y, w: sk.accuracy_score(y, s >= 0.5, sample_weight=w),
+    Metric.PRECISION: lambda s, y, w: sk.precision_score(y, s >= 0.5, sample_weight=w),
+    Metric.RECALL: lambda s, y, w: sk.recall_score(y, s >= 0.5, sample_weight=w),
+    Metric.F1: lambda s, y, w: sk.f1_score(y, s >= 0.5, sample_weight=w),
+    Metric.MAPE: lambda s, y, w: sk.mean_absolute_percentage_error(y, s, sample_weight=w),
+    Metric.PINBALL: lambda s, y, w: sk.mean_pinball_loss(y, s, sample_weight=w, alpha=0.5),
     Metric.MAE: lambda s, y, w: sk.mean_absolute_error(y, s, sample_weight=w),
     Metric.RMSE: lambda s, y, w: sk.root_mean_squared_error(y, s, sample_weight=w),
 }
 
 
 class TestAgainstScikitLearn:
-    @pytest.mark.parametrize(("metric", "n"), list(product(Metric, [40, 1000])))
+    @pytest.mark.parametrize(("metric", "n"), list(product(INDEPENDENT, [40, 1000])))
     def test_values_agree(self, metric: Metric, n: int) -> None:
         for seed in range(5):
             score, label, weight = drawn(metric, n, seed)
@@ -88,7 +121,7 @@ class TestInvariance:
             assert estimate(metric, score[order], label[order], weight[order]) == once
             assert value_of(metric, score[order], label[order], weight[order]) == once.value
 
-    @pytest.mark.parametrize("metric", Metric)
+    @pytest.mark.parametrize("metric", MEANS)
     def test_a_whole_weight_is_that_many_copies(self, metric: Metric) -> None:
         score, label, _ = drawn(metric, 60, 2)
         copies = np.random.default_rng(2).integers(1, 4, 60)
@@ -123,7 +156,8 @@ class TestInvariance:
         noise = rng.normal(size=4000)
         for metric in Metric:
             label = true if metric in REGRESSION else (rng.uniform(size=4000) < true).astype(float)
-            found = [value_of(metric, np.clip(true + size * noise, 0, 1), label) for size in (0.0, 0.2, 0.5, 1.0)]
+            sizes = (0.0, 0.2, 0.5) if metric is Metric.RECALL else (0.0, 0.2, 0.5, 1.0)  # noise calls half of the rows positive
+            found = [value_of(metric, np.clip(true + size * noise, 0, 1), label) for size in sizes]
             assert found == sorted(found, reverse=metric.larger_is_better)
 
 
@@ -142,7 +176,13 @@ class TestDegenerate:
     def test_one_row_has_no_interval(self, metric: Metric) -> None:
         """For the AUC: one row of a class."""
         with pytest.raises(NotEnoughData, match="at least two"):
-            estimate(metric, *(([0.1, 0.2, 0.3], [1, 0, 0]) if metric is Metric.ROC_AUC else ([0.1], [1])))
+            estimate(metric, *(([0.1, 0.2, 0.3], [1, 0, 0]) if metric is Metric.ROC_AUC else ([0.6], [1])))
+
+    @pytest.mark.parametrize(("metric", "score", "label"), [("precision", 0.1, 1), ("recall", 0.9, 0), ("f1", 0.1, 0), ("mape", 1.0, 0)])
+    def test_a_share_of_no_rows_is_not_enough(self, metric: str, score: float, label: int) -> None:
+        for compute in (value_of, estimate):
+            with pytest.raises(NotEnoughData, match="that count for it"):
+                compute(Metric(metric), [score] * 9, [label] * 9)
 
     def test_constant_scores_rank_nothing(self) -> None:
         assert estimate(Metric.ROC_AUC, [0.3] * 50, [0, 1] * 25) == (0.5, 0.5, 0.5)

@@ -103,7 +103,7 @@ def test_an_alias_repeats_its_anchor(tmp_path: Path) -> None:
 
 MODEL_KEYS = (
     "model, owner, description, task, source, columns, features, segments, window, quality, drift, labels, performance, "
-    "health, policy, training, comparison, reports, alerts"
+    "fairness, business, health, policy, training, comparison, reports, alerts"
 )
 FEATURE_KEYS = "type, method, threshold, tolerated_null_share, tolerated_unseen_share, minimum, maximum"
 
@@ -153,7 +153,7 @@ FEATURE_KEYS = "type, method, threshold, tolerated_null_share, tolerated_unseen_
         (
             "comparison: {metric: rmse}\n",
             "16: `comparison.metric`",
-            "rmse is not for task binary; expected one of roc_auc, log_loss, brier, accuracy",
+            "rmse is not for task binary; expected one of roc_auc, log_loss, brier, accuracy, precision, recall, f1, calibration_error",
         ),
         ("<<: {a: 1}\n", "16", "YAML 1.2 has no merge key `<<`; write the keys out"),
         ("description: !!str 12\n", "16", "the tag tag:yaml.org,2002:str is not used here; put text in quotes, write other values plainly"),
@@ -202,7 +202,7 @@ def test_an_error_names_file_line_key_and_what_to_write(tmp_path: Path, added: s
             "metric: roc_auc",
             "metric: mae",
             "11: `performance.metric`",
-            "mae is not for task binary; expected one of roc_auc, log_loss, brier, accuracy",
+            "mae is not for task binary; expected one of roc_auc, log_loss, brier, accuracy, precision, recall, f1, calibration_error",
         ),
         ("tolerated_loss: 0.02", "tolerated_loss: 0", "12: `performance.tolerated_loss`", "expected more than 0, got the number 0"),
         ("training:train", "train", "14: `training.trainer`", "expected module:function, such as `training:train`; got the text 'train'"),

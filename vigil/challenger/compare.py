@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
-from vigil.performance.metrics import LOSSES, value_of
-from vigil.spec.model import Metric, ModelSpec, Task
+from vigil.performance.metrics import parts_of, value_of
+from vigil.spec.model import Metric, ModelSpec, Scoring, Task
 
 METRIC_NAMES = {
     Metric.ROC_AUC: "ROC AUC",
@@ -26,6 +26,11 @@ METRIC_NAMES = {
     Metric.ACCURACY: "accuracy",
     Metric.MAE: "mean absolute error",
     Metric.RMSE: "root mean squared error",
+    Metric.PRECISION: "precision",
+    Metric.RECALL: "recall",
+    Metric.F1: "F1",
+    Metric.MAPE: "mean absolute percentage error",
+    Metric.PINBALL: "pinball loss",
 }
 CELLS_AT_ONCE = 4_000_000  # resamples x rows held in memory: 32 MB
 
@@ -126,8 +131,9 @@ def compare(
     order = np.lexsort((w, y, challenger, champion))
     champion, challenger, y, w = champion[order], challenger[order], y[order], w[order]
     sign = 1.0 if metric.larger_is_better else -1.0
-    values = value_of(metric, champion, y, w), value_of(metric, challenger, y, w)
-    differences = sign * _resampled_differences(metric, champion, challenger, y, w, asked.resamples, rng)
+    scoring = spec.performance.scoring
+    values = value_of(metric, champion, y, w, scoring=scoring), value_of(metric, challenger, y, w, scoring=scoring)
+    differences = sign * _resampled_differences(metric, scoring, champion, challenger, y, w, asked.resamples, rng)
     tail = (1 - asked.confidence) / 2
     low, high = np.nanquantile(differences, [tail, 1 - tail])
     return _judged(spec, len(y), (*values, sign * (values[1] - values[0]) + 0.0, float(low) + 0.0, float(high) + 0.0))  # no -0.0
@@ -153,9 +159,16 @@ def _judged(spec: ModelSpec, n: int, numbers: tuple[float, float, float, float, 
 
 
 def _resampled_differences(
-    metric: Metric, champion: Vector, challenger: Vector, label: Vector, w: Vector, resamples: int, rng: np.random.Generator
+    metric: Metric,
+    scoring: Scoring,
+    champion: Vector,
+    challenger: Vector,
+    label: Vector,
+    w: Vector,
+    resamples: int,
+    rng: np.random.Generator,
 ) -> Vector:
-    """Challenger's metric minus champion's in each resample, shape ``(resamples,)``; NaN where a resample has no AUC."""
+    """Challenger's metric minus champion's in each resample, shape ``(resamples,)``; NaN where a resample has no value."""
     n = len(label)
     at_once = max(1, CELLS_AT_ONCE // n)
     found = []
@@ -163,15 +176,17 @@ def _resampled_differences(
         count = min(at_once, resamples - start)
         drawn = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n) * w
-        found.append(_values(metric, challenger, label, weights) - _values(metric, champion, label, weights))
+        found.append(_values(metric, scoring, challenger, label, weights) - _values(metric, scoring, champion, label, weights))
     return np.concatenate(found)
 
 
-def _values(metric: Metric, score: Vector, label: Vector, weights: Vector) -> Vector:
+def _values(metric: Metric, scoring: Scoring, score: Vector, label: Vector, weights: Vector) -> Vector:
     """The metric under each row of ``weights``, shape ``(len(weights),)``."""
     if metric is Metric.ROC_AUC:
         return _aucs(score, label, weights)
-    means = weights @ LOSSES[metric](score, label) / weights.sum(axis=1)
+    each, times = parts_of(metric, score, label, scoring)
+    counted = weights @ times
+    means = np.divide(weights @ (each * times), counted, out=np.full(len(weights), np.nan), where=counted > 0)
     return np.asarray(np.sqrt(means) if metric is Metric.RMSE else means)
 
 

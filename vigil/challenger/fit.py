@@ -121,7 +121,8 @@ def permutation_importance(
     metric = spec.compared_on
 
     def gain(scored: Any, features: pd.DataFrame, label: pd.Series, sample_weight: pd.Series) -> float:
-        value = value_of(metric, score(scored, features, spec), np.asarray(label, dtype=np.float64), np.asarray(sample_weight))
+        scores, labels = score(scored, features, spec), np.asarray(label, dtype=np.float64)
+        value = value_of(metric, scores, labels, np.asarray(sample_weight), scoring=spec.performance.scoring)
         return value if metric.larger_is_better else -value
 
     chosen = np.sort(rng.choice(len(rows), size=min(sample_rows, len(rows)), replace=False))

@@ -150,7 +150,8 @@ def _finish(
     if held_out.empty:
         raise NotEnoughData(f"{spec.model}: no labelled row is held out to measure the baseline on; wait for more labels")
     scores = score(scored_by, held_out, spec)
-    baseline = value_of(spec.performance.metric, scores, held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy())
+    label, weight = held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy()
+    baseline = value_of(spec.performance.metric, scores, label, weight, scoring=spec.performance.scoring)
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
     with _as_table(work, held_out.assign(**{spec.columns.score: scores})) as scored:
         population = _population(work, windows, include_reference=bool(lineage["include_reference"]))

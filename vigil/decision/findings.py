@@ -46,6 +46,9 @@ def performance_of(measurement: Measurement | None, spec: ModelSpec) -> str:
     metric = spec.performance.metric.value
     if measurement is None or measurement.value is None:
         labels = "no label" if measurement is None or measurement.n == 0 else plural(measurement.n, "label")
+        if measurement is not None and measurement.detail.get("maturity") is not None:
+            here, needed = percent(measurement.detail["maturity"]), percent(spec.labels.maturity or 0.0)
+            return f"{metric} could not be judged on {labels}: {here} of those expected are here ({needed} are needed)"
         return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
     interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
     limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""

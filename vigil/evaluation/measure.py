@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 import ibis
 import pandas as pd
 
+from vigil.business.value import measure_value
+from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
 from vigil.errors import SourceError, StoreError
 from vigil.evaluation.look import Look
@@ -14,15 +16,22 @@ from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
 from vigil.health.measure import measure_health
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.fairness import Called, measure_fairness
+from vigil.performance.label_free import ROWS, label_free_measurement
+from vigil.performance.maturity import Maturity
 from vigil.performance.measure import measure_performance
+from vigil.performance.own import own_functions
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
-from vigil.sources.tables import ModelSource
+from vigil.sources.columns import Kind, require_columns
+from vigil.sources.labels import PROBABILITY
+from vigil.sources.tables import STRATUM, ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Version
 
+CALIBRATION_WINDOWS = 8  # before the one that is looked at, for estimates without labels
 LABELLED_ROWS = 200_000  # scored in memory at most; beyond it a fixed pseudo-random part of them is taken
 
 
@@ -70,10 +79,83 @@ def drift_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> 
 
 
 def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
-    """Measure performance on the labels that had arrived by the look, for the rows of the looked-at version."""
+    """Measure performance on the labels that had arrived by the look, for the rows of the looked-at version.
+
+    The version's baseline is compared with only where it was measured in the same metric.
+    """
     version = version_of(store, look)
     baseline = version.baseline if version.metric == spec.performance.metric.value else None
-    return measure_performance(labelled_frame(source, spec, look), spec, version=look.version, baseline=baseline)
+    called = called_positive(source, spec, look)
+    rows, maturity = labelled_frame(source, spec, look), maturity_of(source, spec, look)
+    with importable(source.folder):
+        own = own_functions(spec.performance.own_metrics)
+        found = measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own)
+    found += measure_fairness(rows, called, spec, version=look.version)
+    if spec.performance.label_free:
+        found += (_label_free(source, spec, look),)
+    return found + measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
+
+
+def _predictions(source: ModelSource, spec: ModelSpec, look: Look) -> int:
+    rows = source.predictions(look.window)
+    with source.reading_log():
+        return int(rows.filter(rows[spec.columns.version] == look.version).count().to_pyarrow().as_py())
+
+
+def _label_free(source: ModelSource, spec: ModelSpec, look: Look) -> Measurement:
+    """Estimate the metric from the window's scores, calibrated on the labels of the windows before that the same version scored."""
+    version, scored = spec.columns.version, source.predictions(look.window)
+    scored = scored.filter(scored[version] == look.version)
+    by_id = scored.order_by(scored[spec.columns.id].cast("string").hash()).limit(ROWS)
+    seen = source.labelled([look.window.shifted(-back) for back in range(1, CALIBRATION_WINDOWS + 1)], look.as_of)
+    seen = seen.filter(seen[version] == look.version)
+    with source.reading_log():
+        scores = by_id.select(score=scored[spec.columns.score].cast("float64")).to_pandas()
+        known = seen.select(score=seen[spec.columns.score].cast("float64"), label=seen["label"], chance=seen[PROBABILITY]).to_pandas()
+    scores, known = (frame[frame["score"].between(0, 1)] for frame in (scores, known))
+    calibration = known["score"].to_numpy(), known["label"].to_numpy(), 1 / known["chance"].to_numpy()
+    seed = int(look.data_digest[:8], 16)
+    return label_free_measurement(scores["score"].to_numpy(), calibration, spec, version=look.version, seed=seed)
+
+
+def called_positive(source: ModelSource, spec: ModelSpec, look: Look) -> Called:
+    """Count the looked-at version's predictions, and those called positive, by each group of each protected column.
+
+    Raises:
+        SourceError: the log has no such column.
+    """
+    rows, found = source.predictions(look.window), {}
+    rows = rows.filter(rows[spec.columns.version] == look.version)
+    for column in spec.fairness.protected:
+        require_columns(rows, {"fairness.protected": (column, Kind.ANY)}, str(spec.source.predictions))
+        score = rows[spec.columns.score].cast("float64")
+        positive = (score >= spec.performance.decision_threshold).sum()
+        scored = rows.filter(score >= 0, score <= 1)
+        group = scored[column].cast("string").fill_null("(null)")
+        with source.reading_log():
+            counted = scored.group_by(_group=group).agg(_rows=scored.count(), _called=positive).to_pyarrow().to_pylist()
+        found[column] = {row["_group"]: (int(row["_rows"]), int(row["_called"])) for row in counted}
+    return found
+
+
+def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
+    """Count the looked-at version's predictions of the window and what its labels by the look stand for, by one aggregate each.
+
+    Of a window whose labels were planned: how many were asked for, and how many came.
+    """
+    planned = next((design for design in source.designs(look.as_of) if design.window == look.window), None)
+    if planned is not None:
+        return Maturity(sum(planned.asked), sum(planned.answered), float(sum(planned.answered)), 0.0)
+    labelled = source.labelled([look.window], look.as_of)
+    chance = labelled["inclusion_probability"]
+    with source.reading_log():
+        known = labelled.filter(labelled[spec.columns.version] == look.version).aggregate(
+            labels=chance.count(), represented=(1 / chance).sum(), variance=((1 - chance) / (chance * chance)).sum()
+        )
+        found = known.to_pyarrow().to_pylist()[0]
+    return Maturity(
+        _predictions(source, spec, look), int(found["labels"]), float(found["represented"] or 0.0), float(found["variance"] or 0.0)
+    )
 
 
 def health_of(source: ModelSource, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
@@ -88,7 +170,9 @@ def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataF
     if look.labels > LABELLED_ROWS:
         rows = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(LABELLED_ROWS)
     columns = {"score": rows[spec.columns.score], "label": rows["label"], "inclusion_probability": rows["inclusion_probability"]}
-    segments = {name: rows[name] for name in spec.segments}
+    segments = {name: rows[name] for name in (*spec.segments, *spec.fairness.protected)}
+    if STRATUM in rows.columns:
+        columns["stratum"] = rows[STRATUM]
     frame: pd.DataFrame = (
         rows.order_by([ibis.asc(rows[spec.columns.time]), ibis.asc(rows[spec.columns.id])]).select(**columns, **segments).to_pandas()
     )

@@ -29,9 +29,19 @@ def absolute_errors(score: Vector, label: Vector) -> Vector:
     return np.abs(score - label)
 
 
-def hits(score: Vector, label: Vector) -> Vector:
-    """Per row 1 where ``score >= 0.5`` says what happened, else 0."""
-    return np.asarray((score >= 0.5) == (label == 1), dtype=np.float64)
+def hits(score: Vector, label: Vector, threshold: float = 0.5) -> Vector:
+    """Per row 1 where ``score >= threshold`` says what happened, else 0."""
+    return np.asarray((score >= threshold) == (label == 1), dtype=np.float64)
+
+
+def percentage_errors(score: Vector, label: Vector) -> Vector:
+    """Per row ``|score - label| / |label|``; 0 where the label is 0, of which there is no percentage."""
+    return np.divide(np.abs(score - label), np.abs(label), out=np.zeros(len(label)), where=label != 0)
+
+
+def pinball_losses(score: Vector, label: Vector, quantile: float) -> Vector:
+    """Per row ``q (label - score)`` where the label is above, ``(1 - q) (score - label)`` where it is below (Koenker & Bassett 1978)."""
+    return np.maximum(quantile * (label - score), (quantile - 1) * (label - score))
 
 
 def weighted_mean(value: Vector, w: Vector) -> float:
@@ -58,6 +68,33 @@ def jackknife(*groups: Vector) -> tuple[float, float]:
     if doubt * most <= 2 * variance**2:
         return variance, most
     return variance, 2 * variance**2 / doubt
+
+
+def influences(value: Vector, w: Vector) -> Vector:
+    """Per row ``w (value - mean) / sum(w)``: the linear part of :func:`leave_one_out`, which sums to 0."""
+    return w * (value - weighted_mean(value, w)) / np.sum(w)
+
+
+def stratified_jackknife(u: Vector, stratum: npt.NDArray[np.int64]) -> tuple[float, float]:
+    """:func:`jackknife` for rows that were drawn by strata: only what differs within a stratum is chance.
+
+    ``V = sum over strata of n_h/(n_h-1) * sum((u - mean_h(u))^2)`` (Sarndal, Swensson & Wretman 1992, 3.7), rows of strata with one
+    row counting as of one stratum together. The degrees of freedom are Satterthwaite's, with the larger doubt of two: that of normal
+    rows, ``2 sum(V_h^2 / (n_h - 1))``, and that of the rows as they are, as in :func:`jackknife`.
+    """
+    codes, place, counts = np.unique(stratum, return_inverse=True, return_counts=True)
+    lone = counts == 1
+    if lone.any():
+        merged = np.where(lone, codes[lone][0], codes)
+        _, place, counts = np.unique(merged[place], return_inverse=True, return_counts=True)
+    squares = np.square(u - (np.bincount(place, u) / counts)[place])
+    less = np.maximum(counts - 1, 1)
+    sums = np.bincount(place, squares)
+    parts = sums * counts / less
+    variance, most = float(np.sum(parts)), float(np.sum(counts - 1))
+    spread = np.bincount(place, np.square(squares - (sums / counts)[place])) * (counts / less) ** 2
+    doubt = max(2 * float(np.sum(parts**2 / less)), float(np.sum(spread)))
+    return variance, (min(2 * variance**2 / doubt, most) if doubt > 0 else most)
 
 
 def skewness(u: Vector) -> float:

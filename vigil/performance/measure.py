@@ -1,19 +1,25 @@
 """Performance measurements of one window and version: the metric of the specification, judged; the others, shown.
 
-Differs from :mod:`vigil.performance.metrics`, which knows no threshold.
+Differs from :mod:`vigil.performance.metrics`, which knows no threshold, and from :mod:`vigil.performance.maturity` (how many of the
+expected labels are here).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from vigil.errors import NotEnoughData
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.cores import effective_size
+from vigil.performance.maturity import Maturity
 from vigil.performance.metrics import Estimate, estimate
+from vigil.performance.own import OwnFunction, own_estimate
 from vigil.spec.model import Metric, ModelSpec, Task
 
 NULL_SEGMENT = "(null)"  # as in vigil.profile.scan
@@ -22,19 +28,34 @@ Mask = npt.NDArray[np.bool_]
 MINIMUM_PER_CLASS = 10  # of each class, for every binary metric: events per variable, Peduzzi et al. 1996; a convention
 
 
-def measure_performance(labelled: pd.DataFrame, spec: ModelSpec, *, version: str, baseline: float | None) -> tuple[Measurement, ...]:
+def measure_performance(
+    labelled: pd.DataFrame,
+    spec: ModelSpec,
+    *,
+    version: str,
+    baseline: float | None,
+    maturity: Maturity | None = None,
+    own: Mapping[str, OwnFunction] | None = None,
+) -> tuple[Measurement, ...]:
     """Measure the labelled rows of one window and version.
 
     The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; for each
     segment value, shown; and the task's other metrics for the whole window, shown. Shown is: threshold None, verdict ok.
+    The intervals of all segments hold together with the confidence of the specification (Bonferroni).
     Fewer rows than ``spec.labels.minimum``, or of a class fewer than 10, is ``not_enough_data`` with value None.
 
     A prediction without a usable score (null, NaN, infinite, for a binary task outside [0, 1]) has failed: it is left out,
     and counted in ``detail["failed"]``.
 
+    A window whose labels are not mature (``maturity`` below ``spec.labels.maturity``) is ``not_enough_data`` too: what the labels so
+    far say stands in ``detail["provisional"]``, and nothing is decided by it.
+
     Args:
-        labelled: columns ``score``, ``label``, ``inclusion_probability`` and the segment columns; any order.
+        labelled: columns ``score``, ``label``, ``inclusion_probability`` and the segment columns; any order. A column ``stratum``,
+            where there is one, says which rows were drawn from one stratum of a plan (null: from none).
         baseline: the version's own performance at its registration; None: nothing is judged, all is shown.
+        maturity: how many of the expected labels are here; None: not measured.
+        own: the project's own metrics by name, shown for the whole window.
     """
     score = labelled["score"].to_numpy(dtype=np.float64, na_value=np.nan)
     usable = np.isfinite(score)
@@ -44,12 +65,21 @@ def measure_performance(labelled: pd.DataFrame, spec: ModelSpec, *, version: str
     threshold = None if baseline is None else tolerated_limit(metric, baseline, spec.performance.tolerated_loss)
     found = [_measure(labelled, usable, metric, spec, version=version, subject=WHOLE, threshold=threshold)]
     others = [other for other in Metric if spec.task in other.tasks and other is not metric]
+    if spec.performance.quantile is None:
+        others = [other for other in others if other is not Metric.PINBALL]
     found.extend(_measure(labelled, usable, other, spec, version=version, subject=WHOLE, threshold=None) for other in others)
+    segments = tuple(_segments(labelled, spec.segments))
+    together = 1 - (1 - spec.performance.confidence) / max(len(segments), 1)
     found.extend(
-        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None)
-        for subject, rows in _segments(labelled, spec.segments)
+        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None, confidence=together)
+        for subject, rows in segments
     )
-    return tuple(found)
+    found.extend(_measure_own(labelled[usable], name, function, spec, version=version) for name, function in sorted((own or {}).items()))
+    if maturity is None:
+        return tuple(found)
+    if maturity.immature(spec):
+        found = [_provisional(measurement, maturity) for measurement in found]
+    return (*found, maturity.measurement(spec, version))
 
 
 def tolerated_limit(metric: Metric, baseline: float, tolerated_loss: float) -> float:
@@ -77,7 +107,9 @@ def _measure(
     version: str,
     subject: str,
     threshold: float | None,
+    confidence: float | None = None,
 ) -> Measurement:
+    confidence = confidence or spec.performance.confidence
     rows = labelled[usable]
     score, label = rows["score"].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64)
     weight = 1 / rows["inclusion_probability"].to_numpy(dtype=np.float64)
@@ -87,7 +119,12 @@ def _measure(
         positives = int(np.sum(label == 1))
         detail |= {"positives": positives, "negatives": len(rows) - positives}
         enough = enough and min(positives, len(rows) - positives) >= MINIMUM_PER_CLASS
-    found = estimate(metric, score, label, weight, confidence=spec.performance.confidence) if enough else None
+    stratum = None if "stratum" not in rows or rows["stratum"].isna().any() else rows["stratum"].to_numpy(dtype=np.int64)
+    scoring = spec.performance.scoring
+    try:
+        found = estimate(metric, score, label, weight, confidence=confidence, scoring=scoring, stratum=stratum) if enough else None
+    except NotEnoughData:  # nothing was called positive, or all labels are 0
+        found = None
     return Measurement(
         layer=Layer.PERFORMANCE,
         metric=metric.value,
@@ -101,6 +138,30 @@ def _measure(
         verdict=judge(metric, found, threshold) if found else Verdict.NOT_ENOUGH_DATA,
         detail=detail,
     )
+
+
+def _measure_own(rows: pd.DataFrame, name: str, function: OwnFunction, spec: ModelSpec, *, version: str) -> Measurement:
+    found = None
+    if len(rows) >= spec.labels.minimum:
+        columns = ("score", "label", "inclusion_probability")
+        score, label, chance = (rows[column].to_numpy(dtype=np.float64) for column in columns)
+        found = own_estimate(name, function, score, label, 1 / chance, confidence=spec.performance.confidence)
+    low, high = (found.low, found.high) if found else (None, None)
+    verdict = Verdict.OK if found else Verdict.NOT_ENOUGH_DATA
+    value = found.value if found else None
+    return Measurement(Layer.PERFORMANCE, name, value, verdict, len(rows), version=version, low=low, high=high)
+
+
+def _provisional(measurement: Measurement, maturity: Maturity) -> Measurement:
+    said = {"provisional": {"value": measurement.value, "low": measurement.low, "high": measurement.high}, "maturity": maturity.value}
+    changes: dict[str, Any] = {
+        "value": None,
+        "low": None,
+        "high": None,
+        "verdict": Verdict.NOT_ENOUGH_DATA,
+        "detail": {**measurement.detail, **said},
+    }
+    return replace(measurement, **changes)
 
 
 def _segments(labelled: pd.DataFrame, columns: tuple[str, ...]) -> Iterator[tuple[str, Mask]]:

@@ -7,6 +7,9 @@ against the baseline). All functions share these terms:
 - ``label``: binary 0 or 1; regression the true value. Finite.
 - ``weight``: one over the row's inclusion probability, positive; None where every row was certain to be labelled. The
   values are Hajek estimates: ratios of weighted sums (Hajek 1971; Sarndal, Swensson & Wretman 1992, 5.7).
+- ``stratum``: an integer per row where the labels were drawn by strata, each row weighted by its stratum's rows over its labels;
+  None where every row was drawn by itself. Only what differs within strata is chance then, so intervals are narrower.
+- ``scoring``: the threshold from which a score says "positive", and the quantile that it predicts (:class:`~vigil.spec.model.Scoring`).
 - no rows, or for the AUC one class only: :class:`~vigil.errors.NotEnoughData`. Values that do not fit: ValueError.
 
 The intervals are for the model's performance in the process that the window is a sample of, not for the window's own
@@ -17,7 +20,6 @@ squared term would be multiplied by one minus its inclusion probability; the int
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -25,9 +27,12 @@ import numpy.typing as npt
 
 from vigil.errors import NotEnoughData
 from vigil.performance import cores
+from vigil.performance.calibration import calibration_error
 from vigil.performance.cores import Vector
 from vigil.performance.intervals import Interval, log_interval, logit_interval, skewed_interval, wilson_interval
-from vigil.spec.model import Metric, Task
+from vigil.spec.model import Metric, Scoring, Task
+
+DEFAULT_SCORING = Scoring()
 
 
 class Estimate(NamedTuple):
@@ -96,13 +101,27 @@ def rmse(score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | Non
     return value_of(Metric.RMSE, score, label, weight)
 
 
-def value_of(metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None) -> float:
+def value_of(
+    metric: Metric,
+    score: npt.ArrayLike,
+    label: npt.ArrayLike,
+    weight: npt.ArrayLike | None = None,
+    *,
+    scoring: Scoring = DEFAULT_SCORING,
+) -> float:
     """Return the value of ``metric``, the same in any order of the rows, to the last bit."""
-    return _value(metric, *_checked(metric, score, label, weight))
+    return _value(metric, *_checked(metric, score, label, weight)[:3], scoring)
 
 
 def estimate(
-    metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None = None, *, confidence: float = 0.95
+    metric: Metric,
+    score: npt.ArrayLike,
+    label: npt.ArrayLike,
+    weight: npt.ArrayLike | None = None,
+    *,
+    confidence: float = 0.95,
+    scoring: Scoring = DEFAULT_SCORING,
+    stratum: npt.ArrayLike | None = None,
 ) -> Estimate:
     """Return the value of ``metric`` with its interval, the same in any order of the rows, to the last bit.
 
@@ -113,6 +132,10 @@ def estimate(
       equal to the linearised variance of Sarndal et al. 1992, 5.7.
     - RMSE: the root of Hall's skewness-corrected interval (1992, doi:10.1111/j.2517-6161.1992.tb01876.x) of the mean squared
       error, with the same variance.
+    - MAPE, pinball loss: as the MAE; MAPE over the rows whose label is not 0.
+    - precision, recall, F1: as accuracy, each being a weighted share: of the rows called positive, of the positives, and of both, where
+      a row that is both counts twice (F1 = 2 TP / (2 TP + FP + FN)). Their n is the rows that count.
+    - calibration error: see :func:`vigil.performance.calibration.calibration_error`.
     - accuracy: Wilson's interval at the effective size ``p (1 - p) / variance``, at most n (Korn & Graubard 1998); all right
       or all wrong: at Kish's effective size; with Kish's effective size less one as degrees of freedom.
     - AUC: the jackknife over positives plus that over negatives, with equal weights DeLong's variance (1988,
@@ -126,45 +149,94 @@ def estimate(
     Raises:
         NotEnoughData: fewer than two rows, for the AUC of a class.
 
+    With ``stratum`` every variance is :func:`vigil.performance.cores.stratified_jackknife` of the same influences.
+
     >>> estimate(Metric.BRIER, [0.5] * 100, [0, 1] * 50)
     Estimate(value=0.25, low=0.25, high=0.25)
     """
-    s, y, w = _checked(metric, score, label, weight)
+    s, y, w, strata = _checked(metric, score, label, weight, stratum)
     if metric is Metric.ROC_AUC:
-        return _auc_estimate(s, y, w, confidence)
-    if len(s) < 2:
-        raise NotEnoughData(f"an interval of {metric} needs at least two labelled rows, got one")
-    loss = LOSSES[metric](s, y)
-    value = cores.weighted_mean(loss, w)
-    falls = cores.leave_one_out(loss, w)
-    variance, df = cores.jackknife(falls)
-    if metric is Metric.ACCURACY:
-        kish = cores.effective_size(w)
-        size = min(value * (1 - value) / variance, float(len(s))) if 0 < value < 1 else kish
-        return _around(value, wilson_interval(value, size, kish - 1, confidence))
+        return _auc_estimate(s, y, w, strata, confidence)
+    if metric is Metric.CALIBRATION_ERROR:
+        _require_two(metric, len(s))
+        return _around(*calibration_error(s, y, w, confidence=confidence))
+    value_each, times = parts_of(metric, s, y, scoring)
+    counted = times > 0
+    if not counted.any():
+        raise NotEnoughData(f"{metric} needs labelled rows that count for it ({COUNTED[metric]}), got none")
+    _require_two(metric, int(counted.sum()))
+    loss, share = value_each[counted], (w * times)[counted]
+    value = cores.weighted_mean(loss, share)
+    falls = cores.leave_one_out(loss, share)
+    if strata is None:
+        variance, df = cores.jackknife(falls)
+    else:
+        whole = np.zeros(len(s))
+        whole[counted] = cores.influences(loss, share)
+        variance, df = cores.stratified_jackknife(whole, strata)
+    if metric in SHARES:
+        kish = cores.effective_size(share)
+        most = math.inf if strata is not None else float(len(loss))
+        size = min(value * (1 - value) / variance, most) if 0 < value < 1 and variance > 0 else kish
+        return _around(value, wilson_interval(value, size, max(kish - 1, 1.0), confidence))
     if metric is Metric.RMSE:
         low, high = skewed_interval(value, variance, cores.skewness(falls), df, confidence)
         return _around(math.sqrt(value), (math.sqrt(low), math.sqrt(high)))
     return _around(value, log_interval(value, variance, df, confidence))
 
 
-LOSSES: dict[Metric, Callable[[Vector, Vector], Vector]] = {
-    Metric.LOG_LOSS: cores.log_losses,
-    Metric.BRIER: cores.squared_errors,
-    Metric.ACCURACY: cores.hits,
-    Metric.MAE: cores.absolute_errors,
-    Metric.RMSE: cores.squared_errors,
+SHARES = (Metric.ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
+COUNTED = {
+    Metric.PRECISION: "score at or above the threshold",
+    Metric.RECALL: "label 1",
+    Metric.F1: "label 1, or score at or above the threshold",
+    Metric.MAPE: "label other than 0",
 }
 
 
-def _value(metric: Metric, score: Vector, label: Vector, w: Vector) -> float:
+def parts_of(metric: Metric, score: Vector, label: Vector, scoring: Scoring = DEFAULT_SCORING) -> tuple[Vector, Vector]:
+    """Return what each row has and how often it counts: the metric (of the RMSE its square) is their weighted mean.
+
+    Every metric has such parts but the AUC, which is of pairs, and the calibration error, which is of bins.
+    """
+    every = np.ones(len(score))
+    match metric:
+        case Metric.LOG_LOSS:
+            return cores.log_losses(score, label), every
+        case Metric.BRIER | Metric.RMSE:
+            return cores.squared_errors(score, label), every
+        case Metric.ACCURACY:
+            return cores.hits(score, label, scoring.threshold), every
+        case Metric.MAE:
+            return cores.absolute_errors(score, label), every
+        case Metric.MAPE:
+            return cores.percentage_errors(score, label), (label != 0).astype(np.float64)
+        case Metric.PINBALL:
+            return cores.pinball_losses(score, label, scoring.quantile), every
+    called = (score >= scoring.threshold).astype(np.float64)
+    match metric:
+        case Metric.PRECISION:
+            return label, called
+        case Metric.RECALL:
+            return called, label
+        case Metric.F1:
+            return called * label, called + label
+    raise ValueError(f"{metric} is no weighted mean over rows")
+
+
+def _value(metric: Metric, score: Vector, label: Vector, w: Vector, scoring: Scoring) -> float:
     if metric is Metric.ROC_AUC:
         return cores.auc(score, label, w)
-    mean = cores.weighted_mean(LOSSES[metric](score, label), w)
+    if metric is Metric.CALIBRATION_ERROR:
+        return calibration_error(score, label, w)[0]
+    each, times = parts_of(metric, score, label, scoring)
+    if not times.any():
+        raise NotEnoughData(f"{metric} needs labelled rows that count for it ({COUNTED[metric]}), got none")
+    mean = cores.weighted_mean(each, w * times)
     return math.sqrt(mean) if metric is Metric.RMSE else mean
 
 
-def _auc_estimate(score: Vector, label: Vector, w: Vector, confidence: float) -> Estimate:
+def _auc_estimate(score: Vector, label: Vector, w: Vector, strata: npt.NDArray[np.int64] | None, confidence: float) -> Estimate:
     positive = label == 1
     up, down = w[positive], w[~positive]
     if min(len(up), len(down)) < 2:
@@ -174,8 +246,18 @@ def _auc_estimate(score: Vector, label: Vector, w: Vector, confidence: float) ->
     if value in (0.0, 1.0):
         size = min(cores.effective_size(up), cores.effective_size(down))
         return _around(value, wilson_interval(value, size, size - 1, confidence))
-    variance, df = cores.jackknife(cores.leave_one_out(below, up), cores.leave_one_out(above, down))
+    if strata is None:
+        variance, df = cores.jackknife(cores.leave_one_out(below, up), cores.leave_one_out(above, down))
+    else:
+        whole = np.zeros(len(score))
+        whole[positive], whole[~positive] = cores.influences(below, up), cores.influences(above, down)
+        variance, df = cores.stratified_jackknife(whole, strata)
     return _around(value, logit_interval(value, variance, df, confidence))
+
+
+def _require_two(metric: Metric, rows: int) -> None:
+    if rows < 2:
+        raise NotEnoughData(f"an interval of {metric} needs at least two labelled rows, got one")
 
 
 def _around(value: float, interval: Interval) -> Estimate:
@@ -183,7 +265,9 @@ def _around(value: float, interval: Interval) -> Estimate:
     return Estimate(value, min(interval[0], value), max(interval[1], value))
 
 
-def _checked(metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None) -> tuple[Vector, Vector, Vector]:
+def _checked(
+    metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None, stratum: npt.ArrayLike | None = None
+) -> tuple[Vector, Vector, Vector, npt.NDArray[np.int64] | None]:
     s, y = np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64)
     w = np.ones(len(s)) if weight is None else np.asarray(weight, dtype=np.float64)
     if s.ndim != 1 or not s.shape == y.shape == w.shape:
@@ -199,5 +283,12 @@ def _checked(metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight:
             raise ValueError(f"{metric} needs probabilities in [0, 1]")
         if metric is Metric.ROC_AUC and len(np.unique(y)) < 2:
             raise NotEnoughData(f"roc_auc needs both classes, got only label {y[0]:g}")
-    order = np.lexsort((w, y, s))  # sums round in one order, whatever the order of the rows
-    return s[order], y[order], w[order]
+    order = np.lexsort(
+        (w, y, s) if stratum is None else (np.asarray(stratum), w, y, s)
+    )  # sums round in one order, whatever the order of the rows
+    if stratum is None:
+        return s[order], y[order], w[order], None
+    strata = np.asarray(stratum, dtype=np.int64)
+    if strata.shape != s.shape:
+        raise ValueError(f"stratum has one integer per row, got shape {strata.shape} for {s.shape}")
+    return s[order], y[order], w[order], strata[order]

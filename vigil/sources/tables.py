@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import ibis
+import pyarrow.parquet as pq
 
 from vigil.errors import SourceError
+from vigil.labels.design import METADATA, PREFIX, Design
 from vigil.sources.columns import Kind, require_columns
 from vigil.sources.content import LABELS, PREDICTIONS, Content, SourceFile, content_of, stamp_of
 from vigil.sources.digest import Digest, rows_digest
@@ -25,6 +27,8 @@ from vigil.sources.observations import Observations
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.spec.project import Connection
 from vigil.window import Window, as_utc, spans_of
+
+STRATUM, STRATUM_ROWS = "vigil_stratum", "vigil_stratum_rows"
 
 
 class ModelSource:
@@ -145,15 +149,52 @@ class ModelSource:
         """The predictions of ``windows`` that have a label at ``as_of``, ordered by event time and id.
 
         All columns of :meth:`predictions`, then ``label`` and ``inclusion_probability``; where the log has columns of these
-        names itself, the label's take their place.
+        names itself, the label's take their place. Where labels of a window were planned and had come back by then, a column
+        ``vigil_stratum`` too, and the inclusion probability is that of the row's stratum (see :mod:`vigil.labels.design`).
         """
         columns = self.spec.columns
         rows = self._rows(windows)
         rows = rows.drop(*(name for name in (LABEL, PROBABILITY) if name in rows.columns))
+        designs = [design for design in self.designs(as_of) if design.window in windows]
+        if designs:
+            rows = self._stratified(rows, designs)
         wanted = self._observations.known_by(as_of)
         wanted = wanted.semi_join(rows, [(wanted[columns.id], rows[columns.id])])
         known = latest(wanted, columns).select(columns.id, LABEL, PROBABILITY)
-        return rows.inner_join(known, columns.id).order_by([columns.time, columns.id])
+        joined = rows.inner_join(known, columns.id)
+        if designs:
+            share = joined[columns.id].count().over(group_by=joined[STRATUM]) / joined[STRATUM_ROWS]
+            chance = ibis.ifelse(joined[STRATUM].isnull(), joined[PROBABILITY], share)
+            joined = joined.mutate(**{PROBABILITY: chance}).drop(STRATUM_ROWS)
+        return joined.order_by([columns.time, columns.id])
+
+    def designs(self, as_of: datetime) -> tuple[Design, ...]:
+        """The designs of the planned labels that had come back by ``as_of``, one a window, by window."""
+        found: dict[Window, Design] = {}
+        for design in self._designs:
+            if design.answered_at is not None and design.answered_at <= as_utc(as_of):
+                found.setdefault(design.window, design)
+        return tuple(found[window] for window in sorted(found))
+
+    def answered_plans(self) -> frozenset[str]:
+        """The ids of the plans whose labels have come back."""
+        return frozenset(design.plan_id for design in self._designs)
+
+    @cached_property
+    def _designs(self) -> tuple[Design, ...]:
+        planned = [file for file in self._observations.files() if file.name.startswith(PREFIX)]
+        carried = [(pq.read_schema(file).metadata or {}).get(METADATA) for file in sorted(planned)]
+        return tuple(sorted((Design.from_json(body) for body in carried if body is not None), key=lambda design: str(design.answered_at)))
+
+    def _stratified(self, rows: ibis.Table, designs: Sequence[Design]) -> ibis.Table:
+        columns, moment = self.spec.columns, rows[self.spec.columns.time]
+        strata, offset = [], 0
+        for design in designs:
+            inside = (moment >= moment_literal(moment, design.window.start)) & (moment < moment_literal(moment, design.window.end))
+            strata.append((inside, design.stratum(rows, columns.score) + offset))
+            offset += max(design.merged) + 1
+        rows = rows.mutate(**{STRATUM: ibis.cases(*strata, else_=ibis.null("int64"))})
+        return rows.mutate(**{STRATUM_ROWS: rows[columns.id].count().over(group_by=rows[STRATUM])})
 
     def data_digest(self, window: Window) -> Digest:
         """Digest of the window's rows, all columns, by content (see :func:`vigil.sources.digest.rows_digest`)."""

@@ -6,9 +6,18 @@ Differs from :mod:`vigil.spec.model`, which says what a model's file holds.
 from __future__ import annotations
 
 from datetime import date, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from vigil.window import Window, as_utc, parse_moment
 
@@ -17,6 +26,17 @@ class SpecModel(BaseModel):
     """Base of all parts of a specification: frozen, and an unknown key is an error."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Grown(SpecModel):
+    """Base of parts that got keys later: one that is left at its default is not serialised, so that no older hash changes."""
+
+    later: ClassVar[tuple[str, ...]] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        fields = type(self).model_fields
+        return {key: value for key, value in serialize(self).items() if key not in self.later or getattr(self, key) != fields[key].default}
 
 
 def parsed_moment(value: Any) -> Any:

@@ -9,21 +9,19 @@ import hashlib
 import json
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
-    SerializerFunctionWrapHandler,
     Tag,
-    model_serializer,
     model_validator,
 )
 
 from vigil.spec.alerts import Alerts
 from vigil.spec.base import Anomaly as Anomaly
-from vigil.spec.base import Moment, SpecModel, parsed_moment
+from vigil.spec.base import Grown, Moment, SpecModel, parsed_moment
 from vigil.spec.base import Sustained as Sustained
 from vigil.window import Window, windows_between
 
@@ -63,16 +61,30 @@ class Metric(StrEnum):
     LOG_LOSS = "log_loss"
     BRIER = "brier"
     ACCURACY = "accuracy"
+    PRECISION = "precision"
+    RECALL = "recall"
+    F1 = "f1"
+    CALIBRATION_ERROR = "calibration_error"
     MAE = "mae"
     RMSE = "rmse"
+    MAPE = "mape"
+    PINBALL = "pinball"
 
     @property
     def larger_is_better(self) -> bool:
-        return self in (Metric.ROC_AUC, Metric.ACCURACY)
+        return self in (Metric.ROC_AUC, Metric.ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
 
     @property
     def tasks(self) -> tuple[Task, ...]:
-        return (Task.REGRESSION,) if self in (Metric.MAE, Metric.RMSE) else (Task.BINARY,)
+        regression = (Metric.MAE, Metric.RMSE, Metric.MAPE, Metric.PINBALL)
+        return (Task.REGRESSION,) if self in regression else (Task.BINARY,)
+
+
+class Scoring(NamedTuple):
+    """What turns a score into what a metric needs."""
+
+    threshold: float = 0.5  # binary: a score at or above it says "positive" (accuracy, precision, recall, F1)
+    quantile: float = 0.5  # regression: the quantile that the score predicts (pinball)
 
 
 class Severity(StrEnum):
@@ -102,8 +114,10 @@ def _kind_of_place(value: Any) -> str:
 Place = Annotated[Annotated[str, Tag("[files]")] | Annotated[Table, Tag("[table]")], Discriminator(_kind_of_place)]
 
 
-class Source(SpecModel):
+class Source(Grown):
     """Where the model's rows lie: Parquet files or globs, relative to the project's folder; or, with a connection, tables."""
+
+    later: ClassVar[tuple[str, ...]] = ("connection", "files", "clock_skew_minutes", "look_back_windows")
 
     connection: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] | None = None  # of vigil.yaml; None: Parquet on this machine
     predictions: Place
@@ -123,12 +137,6 @@ class Source(SpecModel):
         if self.connection is None and any(isinstance(place, Table) for place in self.places):
             raise ValueError("a table lies in a database; give its connection: NAME, one of connections: in vigil.yaml")
         return self
-
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # a specification that does not use what came later keeps the hash, hence the evaluations, that it had before
-        later = {name: Source.model_fields[name].default for name in ("connection", "files", "clock_skew_minutes", "look_back_windows")}
-        return {key: value for key, value in serialize(self).items() if key not in later or value != later[key]}
 
 
 class Columns(SpecModel):
@@ -226,12 +234,14 @@ class Correlations(SpecModel):
     top: Annotated[int, Field(ge=0, le=50)] = 0  # beside those, so many that were correlated most in the reference
 
 
-class Drift(SpecModel):
+class Drift(Grown):
     """Drift: how features are compared with the reference and when the window counts as drifted.
 
     A feature breaches where its statistic is over the threshold AND its test rejects at ``false_discovery_rate``
     (Benjamini-Hochberg over all features of the window).
     """
+
+    later: ClassVar[tuple[str, ...]] = ("correlations",)
 
     numeric: DriftMethod = DriftMethod.PSI
     categorical: DriftMethod = DriftMethod.PSI
@@ -256,11 +266,6 @@ class Drift(SpecModel):
         """The feature's own threshold, or the section's for the method (of ``auto``: the one that was chosen)."""
         return feature.threshold if feature.threshold is not None else float(getattr(self, method.value))
 
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # as of Source: the hash of a specification that does not use it stays
-        return {key: value for key, value in serialize(self).items() if key != "correlations" or self.correlations != Correlations()}
-
     @model_validator(mode="after")
     def _methods_fit_types(self) -> Drift:
         Feature(type=FeatureType.NUMERIC, method=self.numeric)
@@ -268,19 +273,70 @@ class Drift(SpecModel):
         return self
 
 
-class Labels(SpecModel):
+class Labels(Grown):
     """Ground truth: how late it comes and how much of it a window needs."""
+
+    later: ClassVar[tuple[str, ...]] = ("maturity",)
 
     delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
     minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
+    maturity: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the expected labels from which a window counts; null: any
 
 
-class Performance(SpecModel):
+class OwnMetric(SpecModel):
+    """A metric of the project's own: ``function(score, label, weight) -> float``, NumPy vectors of one length in, a finite number out."""
+
+    function: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.-]*(:[A-Za-z_]\w*)?$")]  # module:function, or an entry point of vigil.metrics
+
+
+class Performance(Grown):
     """Performance: the metric, and the loss against the version's own baseline that is tolerated."""
+
+    later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics", "label_free")
 
     metric: Metric
     tolerated_loss: Annotated[float, Field(gt=0)]  # in the metric's unit, against the baseline measured at registration
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
+    decision_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5  # binary: from this score on "positive"; convention
+    quantile: Annotated[float, Field(gt=0, lt=1)] | None = None  # regression: the quantile that the score predicts; null: no pinball loss
+    own_metrics: dict[str, OwnMetric] = {}  # noqa: RUF012 - pydantic copies it; by name; shown with an interval, never judged
+    label_free: bool = False  # binary: also estimate the metric from the scores alone (vigil.performance.label_free); shown
+
+    @property
+    def scoring(self) -> Scoring:
+        return Scoring(self.decision_threshold, 0.5 if self.quantile is None else self.quantile)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Performance:
+        if self.metric is Metric.PINBALL and self.quantile is None:
+            raise ValueError("metric pinball needs quantile: the quantile that the score predicts, such as 0.9")
+        taken = sorted({*Metric, "label_maturity"} & set(self.own_metrics))
+        if taken:
+            raise ValueError(f"own_metrics: {', '.join(taken)} is the name of a metric of vigil's; choose another")
+        return self
+
+
+class Fairness(SpecModel):
+    """Fairness of a binary model. Protected columns of the log are measured by, and refused as features."""
+
+    protected: tuple[str, ...] = ()
+    tolerated_difference: Annotated[float, Field(gt=0, lt=1)] | None = None  # a whole interval beyond it is a warning; null: shown only
+
+
+class ConfusionValue(SpecModel):
+    """What one prediction is worth, by whether it said "positive" and what happened. A cost is negative."""
+
+    hit: float = 0.0
+    false_alarm: float = 0.0
+    missed: float = 0.0
+    passed: float = 0.0  # said "negative", and rightly
+
+
+class Business(SpecModel):
+    """What predictions are worth."""
+
+    value: ConfusionValue | None = None  # binary; null: not measured
+    unit: str = ""  # of the values, such as EUR
 
 
 class Health(SpecModel):
@@ -342,8 +398,10 @@ class Reports(SpecModel):
     sample_rows: Annotated[int, Field(ge=100, le=200_000)] = 20_000  # a side
 
 
-class ModelSpec(SpecModel):
+class ModelSpec(Grown):
     """One monitored model. Its identity is :attr:`hash`; two files that say the same have the same hash."""
+
+    later: ClassVar[tuple[str, ...]] = ("fairness", "business", "alerts")
 
     model: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
     owner: str
@@ -358,6 +416,8 @@ class ModelSpec(SpecModel):
     drift: Drift = Drift()
     labels: Labels = Labels()
     performance: Performance
+    fairness: Fairness = Fairness()
+    business: Business = Business()
     health: Health = Health()
     policy: Policy = Policy()
     training: Training
@@ -365,17 +425,16 @@ class ModelSpec(SpecModel):
     reports: Reports = Reports()
     alerts: Alerts = Alerts()
 
-    @model_serializer(mode="wrap")
-    def _without_later_defaults(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # as in Source: a specification without alerts keeps its hash
-        return {key: value for key, value in serialize(self).items() if key != "alerts" or self.alerts != Alerts()}
-
     @model_validator(mode="after")
     def _parts_fit_together(self) -> ModelSpec:
         for where, metric in (("performance", self.performance.metric), ("comparison", self.comparison.metric)):
             if metric is not None and self.task not in metric.tasks:
                 names = ", ".join(m.value for m in Metric if self.task in m.tasks)
                 raise ValueError(f"{where}.metric {metric} is not for task {self.task}; expected one of {names}")
+        if self.compared_on is Metric.CALIBRATION_ERROR:
+            raise ValueError("comparison.metric: calibration_error does not rank models; name another, such as log_loss or brier")
+        if self.compared_on is Metric.PINBALL and self.performance.quantile is None:
+            raise ValueError("comparison.metric pinball needs performance.quantile: the quantile that the score predicts")
         for segment in self.segments:
             if segment not in self.features or self.features[segment].type is not FeatureType.CATEGORICAL:
                 names = ", ".join(n for n, f in self.features.items() if f.type is FeatureType.CATEGORICAL) or "none"
@@ -387,6 +446,14 @@ class ModelSpec(SpecModel):
         reserved = {v for v in self.columns.model_dump().values() if v is not None} & set(self.features)
         if reserved:
             raise ValueError(f"features: {', '.join(sorted(reserved))} is already the name of a log column (see columns)")
+        trained_on = sorted(set(self.fairness.protected) & set(self.features))
+        if trained_on:
+            raise ValueError(f"fairness.protected: {', '.join(trained_on)} is a feature; protected columns are for measuring only")
+        if self.task is not Task.BINARY and (self.business.value is not None or self.performance.label_free):
+            key = "performance.label_free" if self.performance.label_free else "business.value"
+            raise ValueError(f"{key} is for binary models only; remove it")
+        if self.fairness.protected and self.task is not Task.BINARY:
+            raise ValueError("fairness.protected is measured for binary models only; remove it")
         taken = {"label", "weight", "score", "inclusion_probability"} & set(self.features)
         if taken:
             raise ValueError(f"features: {', '.join(sorted(taken))} is the name of what vigil gives the trainer; rename the feature")

@@ -29,6 +29,7 @@ from vigil.store.records import (
     Batch,
     Champion,
     Evaluation,
+    LabelPlan,
     Promotion,
     PromotionKind,
     Retraining,
@@ -115,6 +116,13 @@ class Store(Protocol):
 
     def batches(self, model: str) -> tuple[Batch, ...]:
         """All contents of all files of a model, in the order of recording."""
+        ...
+
+    # plans of labels --------------------------------------------------------------------------------------------------
+    def save_label_plan(self, plan: LabelPlan) -> bool: ...
+
+    def label_plans(self, model: str) -> tuple[LabelPlan, ...]:
+        """All plans of labels of a model, in the order of recording."""
         ...
 
     # evaluations ----------------------------------------------------------------------------------------------------

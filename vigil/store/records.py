@@ -63,6 +63,22 @@ ABSENT = "absent"
 
 
 @dataclass(frozen=True)
+class LabelPlan:
+    """Labels that were asked for of one window. Natural key: (model, window, budget, seed).
+
+    ``body`` is the JSON of :class:`vigil.labels.plan.Plan`: strata, chosen rows and their inclusion probabilities.
+    """
+
+    plan_id: str
+    model: str
+    window: Window
+    budget: int
+    seed: int
+    made_at: datetime
+    body: str
+
+
+@dataclass(frozen=True)
 class Version:
     """One registered version of a model, as vigil needs to know it. ``version`` is the MLflow registry version.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from vigil.decision.types import Action, Decision, GateResult, GateState
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.store.records import Batch, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.records import Batch, Evaluation, LabelPlan, Promotion, PromotionKind, Retraining, RetrainingState, Version
 from vigil.window import Window
 
 Row = Mapping[str, Any]
@@ -267,6 +267,22 @@ def batch_row(batch: Batch) -> Row:
 
 def batch_of(row: Row) -> Batch:
     return Batch(**{name: row[name] for name in Batch.__dataclass_fields__})
+
+
+def label_plan_row(plan: LabelPlan) -> Row:
+    return {
+        "plan_id": _text(plan.plan_id, "plan_id"),
+        "model": _text(plan.model, "model"),
+        **window_columns(plan.window),
+        "budget": int(plan.budget),
+        "seed": int(plan.seed),
+        "made_at": utc(plan.made_at, "made_at"),
+        "body": _text(plan.body, "body"),
+    }
+
+
+def label_plan_of(row: Row) -> LabelPlan:
+    return LabelPlan(row["plan_id"], row["model"], window_of(row), row["budget"], row["seed"], row["made_at"], row["body"])
 
 
 def spec_row(model: str, spec_hash: str, body: str) -> Row:

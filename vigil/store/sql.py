@@ -18,7 +18,7 @@ from vigil.store.engine import make_engine, parse_url, reading, writing
 from vigil.store.keep import keep, keep_parts
 from vigil.store.ledger import LedgerCheck
 from vigil.store.migrate import migrate
-from vigil.store.records import Batch, Champion, Evaluation, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.records import Batch, Champion, Evaluation, LabelPlan, Promotion, PromotionKind, Retraining, RetrainingState, Version
 from vigil.store.rows import Row
 from vigil.window import Window
 
@@ -164,6 +164,16 @@ class SqlStore:
     def batches(self, model: str) -> tuple[Batch, ...]:
         query = select(tables.batch).where(tables.batch.c.model == model).order_by(tables.batch.c.seq)
         return tuple(map(rows.batch_of, self._all(query)))
+
+    # plans of labels --------------------------------------------------------------------------------------------------
+    def save_label_plan(self, plan: LabelPlan) -> bool:
+        keys = [("plan_id",), ("model", "window_start", "window_end", "budget", "seed")]
+        with writing(self.engine) as connection:
+            return keep(connection, tables.label_plan, rows.label_plan_row(plan), keys=keys, not_content=("made_at",))
+
+    def label_plans(self, model: str) -> tuple[LabelPlan, ...]:
+        query = select(tables.label_plan).where(tables.label_plan.c.model == model).order_by(tables.label_plan.c.seq)
+        return tuple(map(rows.label_plan_of, self._all(query)))
 
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:

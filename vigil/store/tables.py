@@ -227,6 +227,21 @@ batch = Table(
     UniqueConstraint("model", "kind", "path", "sha256", "modified_ns", name="uq_batch_content"),
 )
 
+label_plan = Table(
+    "label_plan",
+    metadata,
+    _recording_order(),
+    Column("plan_id", Text, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("window_start", UtcTime, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    Column("budget", BigInteger, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("body", Text, nullable=False),
+    UniqueConstraint("model", "window_start", "window_end", "budget", "seed", name="uq_label_plan_asked"),
+)
+
 report = Table(
     "report",
     metadata,

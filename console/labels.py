@@ -1,0 +1,205 @@
+"""Commands about ground truth: ``labels plan`` asks for labels, ``labels import`` takes them, ``labels status`` shows what is known."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from console.looking import ModelArgument
+from console.output import Column, Json, print_json, print_table, say
+from console.session import moment, session_of
+
+if TYPE_CHECKING:
+    from vigil.labels.plan import Plan
+    from vigil.store.contract import Store
+    from vigil.workspace import Workspace
+
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+AsOf = Annotated[str | None, typer.Option("--as-of", metavar="MOMENT", help="Labels known by then. Default: now.")]
+
+
+@app.command()
+def plan(
+    context: typer.Context,
+    model: ModelArgument,
+    budget: Annotated[int, typer.Option("--budget", min=2, help="How many labels to ask for.")],
+    window: Annotated[
+        str | None, typer.Option("--window", metavar="DATE", help="A moment in the window. Default: the latest that is due.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Another seed is another plan of the same window.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The request, .csv or .parquet. Default: requests/ of the project.")
+    ] = None,
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Choose which predictions to have labelled, and write them to a file. The same call again is the same plan."""
+    from vigil.evaluation.due import latest_due
+    from vigil.labels.request import write_request
+
+    work = _workspace(context, model)
+    now = datetime.now(UTC) if as_of is None else moment(as_of)
+    of = latest_due(work.source, work.spec, now) if window is None else work.spec.window.containing(moment(window))
+    made = _planned(work, of, budget, seed, now)
+    path = out or work.project.path(f"requests/{model}-{of.start.date()}-{made.plan_id}.csv")
+    write_request(work.source, work.spec, made, path)
+    row = _plan_row(made, path)
+    if as_json:
+        print_json([row])
+        return
+    print_table(row["strata"], STRATA, empty="no stratum")
+    say(f"{len(made.chosen)} predictions of {of.key} to label: {path}")
+    say(f"Fill in `{work.spec.columns.label}`, then: vigil labels import {model} {path}")
+
+
+@app.command(name="import")
+def import_(
+    context: typer.Context,
+    model: ModelArgument,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A request, filled in.")],
+    as_of: AsOf = None,
+    as_json: Json = False,
+) -> None:
+    """Take in a request that was filled in. All of it, or with an error that names row and column nothing."""
+    from dataclasses import asdict
+
+    from vigil.labels.answers import import_answers
+
+    work = _workspace(context, model)
+    now = datetime.now(UTC) if as_of is None else moment(as_of)
+    done = import_answers(work.source, work.spec, _plans(work.store, model), file, now=now)
+    if as_json:
+        print_json([asdict(done) | {"path": str(done.path)}])
+    else:
+        already = "" if done.new else " (imported before; nothing changed)"
+        say(f"{done.answered} of {done.asked} labels of plan {done.plan_id}{already}: {done.path}")
+
+
+@app.command()
+def status(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:
+    """Show the labels of each window. How many, how mature, what is still needed to decide, and which plans are open."""
+    work = _workspace(context, model)
+    rows = _status_rows(work)
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, STATUS, empty=f"no window of {model} was looked at yet; do with `vigil run {model}`")
+
+
+def _planned(work: Workspace, window: Any, budget: int, seed: int, now: datetime) -> Plan:
+    """Return the stored plan, or make and store it: what was asked for once is not drawn anew."""
+    from vigil.labels.plan import make_plan, plan_id_of
+    from vigil.store.records import LabelPlan
+
+    known = _plans(work.store, work.spec.model)
+    wanted = plan_id_of(work.spec, window, budget, seed)
+    stored = next((each for each in known if each.plan_id == wanted), None)
+    if stored is not None:
+        return stored
+    earlier = [each for each in known if each.window == window]
+    made = make_plan(work.source, work.spec, window, budget=budget, seed=seed, now=now, earlier=earlier)
+    work.store.save_label_plan(LabelPlan(made.plan_id, made.model, window, budget, seed, now, made.to_json()))
+    return made
+
+
+def _plans(store: Store, model: str) -> list[Plan]:
+    from vigil.labels.plan import Plan
+
+    fields = ("plan_id", "model", "budget", "seed", "made_at")
+    return [Plan.from_json(row.body, **{name: getattr(row, name) for name in fields}) for row in store.label_plans(model)]
+
+
+def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
+    strata = [
+        {"stratum": number, "labels": asked, "probability": chance}
+        for number, (asked, chance) in enumerate(zip(made.design.asked, made.probability, strict=True))
+    ]
+    return {
+        "model": made.model,
+        "plan_id": made.plan_id,
+        "window_start": made.window.start,
+        "window_end": made.window.end,
+        "budget": made.budget,
+        "seed": made.seed,
+        "labels": len(made.chosen),
+        "segment": made.design.segment,
+        "path": str(path),
+        "strata": strata,
+    }
+
+
+def _status_rows(work: Workspace) -> list[dict[str, Any]]:
+    from console.rows import find
+    from vigil.labels.plan import labels_needed
+    from vigil.measurement import Layer
+
+    evaluations = work.store.evaluations(work.spec.model)
+    measured = work.store.measurements([each.evaluation_id for each in evaluations])
+    plans = _plans(work.store, work.spec.model)
+    answered = work.source.answered_plans()
+    rows = []
+    for evaluation in evaluations:
+        metric = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, work.spec.performance.metric.value)
+        mature = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, "label_maturity")
+        here = [plan for plan in plans if plan.window == evaluation.window]
+        rows.append(
+            {
+                "model": work.spec.model,
+                "window_start": evaluation.window.start,
+                "window_end": evaluation.window.end,
+                "as_of": evaluation.as_of,
+                "predictions": evaluation.rows,
+                "labels": evaluation.labels,
+                "maturity": None if mature is None else mature.value,
+                "metric": work.spec.performance.metric,
+                "value": None if metric is None else metric.value,
+                "low": None if metric is None else metric.low,
+                "high": None if metric is None else metric.high,
+                "verdict": None if metric is None else metric.verdict,
+                "labels_needed": None if metric is None else labels_needed(metric, work.spec),
+                "plans_open": [plan.plan_id for plan in here if plan.plan_id not in answered],
+                "plans_answered": [plan.plan_id for plan in here if plan.plan_id in answered],
+            }
+        )
+    return rows
+
+
+def _workspace(context: typer.Context, model: str) -> Workspace:
+    from vigil.workspace import Workspace
+
+    return Workspace.open(session_of(context).folder(), model)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _needed(row: Any) -> str:
+    if row["metric"] is None or row["verdict"] is None:
+        return "–"
+    if row["labels_needed"] is None:
+        return "too close"
+    if row["labels_needed"] > row["predictions"] - row["labels"]:
+        return "more than there are"
+    return "decided" if row["labels_needed"] == 0 else f"{row['labels_needed']:,}"
+
+
+STRATA = (
+    Column("stratum", lambda row: str(row["stratum"]), right=True),
+    Column("labels", lambda row: str(row["labels"]), right=True),
+    Column("probability", lambda row: _number(row["probability"]), right=True),
+)
+STATUS = (
+    Column("window of", lambda row: row["window_start"].date().isoformat()),
+    Column("predictions", lambda row: f"{row['predictions']:,}", right=True),
+    Column("labels", lambda row: f"{row['labels']:,}", right=True),
+    Column("maturity", lambda row: "–" if row["maturity"] is None else f"{row['maturity']:.0%}", right=True),
+    Column("value", lambda row: _number(row["value"]), right=True),
+    Column("interval", lambda row: f"{_number(row['low'])} to {_number(row['high'])}"),
+    Column("verdict", lambda row: row["verdict"] or "–"),
+    Column("still needed", _needed, right=True),
+    Column("plans", lambda row: f"{len(row['plans_open'])} open, {len(row['plans_answered'])} answered"),
+)

@@ -1,0 +1,91 @@
+"""What a look measures of ground truth where it is asked for: maturity, own metrics, fairness, values, label-free estimates."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.evaluation.build import FIRST, ROWS, SECOND, day_of, examine, make_work, write
+from vigil.errors import SourceError
+from vigil.evaluation.worst import worst_of
+from vigil.measurement import Verdict
+from vigil.workspace import Workspace, open_source
+
+ASKED = {
+    "segments": ["plan"],
+    "labels": {"minimum": 50, "maturity": 0.9},
+    "performance": {
+        "metric": "roc_auc",
+        "tolerated_loss": 0.05,
+        "own_metrics": {"bias": {"function": "biases_of_ours:bias"}},
+        "label_free": True,
+    },
+    "fairness": {"protected": ["region"]},
+    "business": {"value": {"missed": -9, "hit": 5}, "unit": "EUR"},
+}
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Workspace:
+    """Both days with a protected column that is no feature."""
+    made = make_work(tmp_path / "p", **ASKED)
+    (tmp_path / "p" / "biases_of_ours.py").write_text(
+        "def bias(score, label, weight):\n    return float((score - label) @ weight / weight.sum())\n"
+    )
+    for window in (FIRST, SECOND):
+        write(made, window, day_of(window).assign(region=np.where(np.arange(ROWS) % 3, "north", "south")))
+    return made
+
+
+def test_everything_that_is_asked_for_is_measured(work: Workspace) -> None:
+    found = examine(work, SECOND)
+    maturity = found["label_maturity", "*"]
+    assert (maturity.value, maturity.n, maturity.threshold, maturity.verdict) == (1.0, ROWS, 0.9, Verdict.OK)
+    log = open_source(work.project, work.spec).labelled([SECOND], found.look.as_of).to_pandas()
+    assert found["bias", "*"].value == pytest.approx((log["score"] - log["label"]).mean())
+    called = log["score"] >= 0.5
+    south = log["region"] == "south"
+    assert found["demographic_parity", "region=south"].value == pytest.approx(called[south].mean() - called[~south].mean())
+    value = np.where(log["label"] == 1, np.where(called, 5.0, -9.0), 0.0)
+    assert found["value_per_prediction", "*"].value == pytest.approx(value.mean())
+    assert found["value_per_prediction", "*"].detail["total"]["value"] == pytest.approx(value.sum())
+    assert found["value_per_prediction", "plan=a"].value == pytest.approx(value[log["plan"] == "a"].mean())
+    estimated = found["estimated_roc_auc", "*"]
+    assert estimated.detail["calibrated_on"] == ROWS  # the labels of the first day
+    assert estimated.low <= found["roc_auc", "*"].value <= estimated.high  # type: ignore[operator]
+
+
+def test_a_window_whose_labels_are_not_all_here_is_not_judged(work: Workspace) -> None:
+    """A third of the labels of a day are here: nothing but what is provisional."""
+    path = work.project.path(f"labels/{SECOND.start:%m%d}.parquet")
+    pd.read_parquet(path)[: ROWS // 3].to_parquet(path)
+    found = examine(work, SECOND)
+    auc = found["roc_auc", "*"]
+    assert (found["label_maturity", "*"].value, auc.value, auc.verdict) == (pytest.approx(1 / 3), None, Verdict.NOT_ENOUGH_DATA)
+    assert 0 < auc.detail["provisional"]["value"] < 1
+
+
+def test_a_protected_column_that_is_not_logged_is_named(work: Workspace) -> None:
+    write(work, FIRST, day_of(FIRST))
+    write(work, SECOND, day_of(SECOND))
+    with pytest.raises(SourceError, match=r"fairness\.protected"):
+        examine(work)
+
+
+def test_the_worst_segments_of_a_look_are_of_its_window(work: Workspace) -> None:
+    """On the second day the scores of plan b point the other way."""
+    rows = day_of(SECOND).assign(region="north")
+    turned = rows["plan"] == "b"
+    write(work, SECOND, rows.assign(score=np.where(turned, 1 - rows["score"], rows["score"])))
+    found = examine(work, SECOND)
+    source = open_source(work.project, work.spec)
+    stored = work.store.evaluation(found.look.evaluation_id)
+    assert stored is not None
+    worst = worst_of(source, work.spec, stored, SECOND.end + timedelta(days=1))
+    assert [segment.name for segment in worst] == ["plan=b"]
+    assert worst[0].loss_before is not None
+    assert worst[0].loss > worst[0].loss_before
