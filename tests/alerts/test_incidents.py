@@ -54,6 +54,13 @@ class TestBundling:
         story.see(psi("plan", 0.3), BAD)
         assert [i.tier for i in story.incidents] == [Tier.P2, Tier.P1]
 
+    def test_a_data_fault_does_not_hide_in_drift(self) -> None:
+        story = Story()
+        for _ in range(4):
+            story.see(drift(0.5), GOOD)
+        story.see(BAD)
+        assert [i.causes[0]["cause"] for i in story.incidents] == ["covariate", "data_fault"]
+
     def test_what_is_minor_joins_what_is_urgent(self) -> None:
         story = Story()
         for measured in ([psi("plan", 0.3)], [psi("plan", 0.3), BAD], [psi("plan", 0.3), BAD]):

@@ -15,6 +15,7 @@ from vigil.alerts.cause import Facts, changes_before, shares_of_change, suspects
 from vigil.alerts.incident import VIGIL, Event, Incident, Kind, Seen, State
 from vigil.alerts.reading import Looked, Reading, read
 from vigil.alerts.words import title_of
+from vigil.measurement import Layer
 from vigil.spec.alerts import Tier
 from vigil.spec.model import ModelSpec
 from vigil.window import Window
@@ -64,7 +65,7 @@ def _home(reading: Reading, situation: Situation) -> Incident | None:
     active = [incident for incident in situation.incidents if incident.active]
     having = [incident for incident in active if reading.signal in incident.signals]
     going_on = [incident for incident in active if _apart(incident.last, window) <= 1]  # breaches that stopped take in nothing new
-    fitting = [incident for incident in going_on if incident.tier.sends or not reading.tier.sends]  # nothing urgent hides in what is minor
+    fitting = [incident for incident in going_on if _takes(incident, reading)]
     near = [incident for incident in fitting if _apart(incident.newest, window) <= alerts.join_windows]
     again = [
         incident
@@ -72,6 +73,14 @@ def _home(reading: Reading, situation: Situation) -> Incident | None:
         if not incident.active and reading.signal in incident.signals and _apart(incident.last, window) <= alerts.reopen_windows
     ]
     return next((incident for found in (having, near, again) for incident in reversed(found)), None)
+
+
+def _takes(incident: Incident, reading: Reading) -> bool:
+    """Nothing urgent hides in what is minor, and no data fault in months of drift: it has another owner and another remedy."""
+    if reading.tier.sends and not incident.tier.sends:
+        return False
+    about_data = any(signal.layer in (Layer.DATA_QUALITY, Layer.SYSTEM) for signal in incident.signals)
+    return about_data or reading.signal.layer != Layer.DATA_QUALITY
 
 
 def _together(
