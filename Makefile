@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
-WORKERS = 4
+WORKERS = 3
 LOCK_ARGS =
 ARGS =
 

@@ -63,11 +63,22 @@ class OwnServer:
         Raises:
             OrchestratorError: it ended, or did not answer in time; it is stopped then.
         """
+        address = urlsplit(self.api)
+        connection = http.client.HTTPConnection(HOST, address.port, timeout=PATIENCE_SECONDS)
         try:
-            wait_until_it_answers(self.api)
-        except OrchestratorError:
+            connection.request("GET", f"{address.path}/health")
+            status = connection.getresponse().status
+        except OSError as error:
             self.stop()
-            raise
+            raise OrchestratorError(
+                f"Prefect's server at {self.api} did not start: {error}. What it wrote stands above; `vigil doctor` looks at the "
+                "installation, and prefect.api_url in vigil.yaml names a server that runs elsewhere"
+            ) from None
+        finally:
+            connection.close()
+        if status != http.HTTPStatus.OK:
+            self.stop()
+            raise OrchestratorError(f"Prefect's server at {self.api} answers with HTTP {status}; look at its database in prefect.home")
 
     def stop(self) -> None:
         """End it, if it was started and has not ended."""
@@ -83,28 +94,6 @@ class OwnServer:
             self._process.wait()
         if self._process.stdin is not None:
             self._process.stdin.close()
-
-
-def wait_until_it_answers(api: str) -> None:
-    """Wait until a server that was started at ``api`` answers.
-
-    Raises:
-        OrchestratorError: it ended, or did not answer in time.
-    """
-    address = urlsplit(api)
-    connection = http.client.HTTPConnection(address.hostname or HOST, address.port, timeout=PATIENCE_SECONDS)
-    try:
-        connection.request("GET", f"{address.path}/health")
-        status = connection.getresponse().status
-    except OSError as error:
-        raise OrchestratorError(
-            f"Prefect's server at {api} did not start: {error}. What it wrote stands above; `vigil doctor` looks at the "
-            "installation, and prefect.api_url in vigil.yaml names a server that runs elsewhere"
-        ) from None
-    finally:
-        connection.close()
-    if status != http.HTTPStatus.OK:
-        raise OrchestratorError(f"Prefect's server at {api} answers with HTTP {status}; look at its database in prefect.home")
 
 
 def serve(descriptor: int) -> None:

@@ -40,7 +40,7 @@ def layout_at(edges: list[float], scale: Scale, levels: tuple[str, ...] = (), ta
     return Layout({"x": tuple(edges)}, categorical, {"x": scale}, {"g": tail} if levels else {})
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     values=st.lists(floats, min_size=1, max_size=40),
     edges=st.lists(st.floats(allow_nan=False, allow_infinity=False).map(lambda x: x + 0.0), max_size=5, unique=True).map(sorted),
