@@ -166,11 +166,11 @@ def _covariate(facts: Facts) -> Suspicion | None:
     share = next((m for s, m in facts.current.measured.items() if s.metric == "drift_share"), None)
     if not facts.of(Layer.DRIFT) and (share is None or share.verdict is not Verdict.BREACH):
         return None
-    said = (
-        f"{percent(share.value)} of the importance has drifted"
-        if share is not None and share.value is not None
-        else "features have drifted"
-    )
+    if share is not None and share.value:
+        said = f"{percent(share.value)} of the importance has drifted"
+    else:  # too little of what matters for the window to count as drifted, or only the score
+        moved = [r.signal.subject for r in facts.of(Layer.DRIFT) if r.signal.subject != WHOLE]
+        said = f"{', '.join(moved) or 'features'} drifted"
     return Suspicion(Cause.COVARIATE, 0.6, f"{said} from the {TRAINING} data")
 
 
