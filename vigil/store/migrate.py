@@ -6,16 +6,19 @@ A process killed in it leaves the schema as it was.
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from pathlib import Path
 from threading import Lock
 
 from sqlalchemy import Connection, Engine, column, inspect, select, table, text
 
 from vigil.errors import StoreError
-from vigil.store.engine import reading, shown, writing
+from vigil.store.engine import SQLITE_BUSY_SECONDS, reading, shown, writing
 from vigil.store.migrations import HEAD, VERSION_TABLE
 
 _ADVISORY_LOCK = 0x766967696C  # "vigil" in ASCII: the number of vigil's lock on PostgreSQL
+_ASK_AGAIN_SECONDS = 0.05
 _ALEMBIC_IS_GLOBAL = Lock()  # its `context` and `op` are one for the process: threads that open other databases take turns
 
 
@@ -46,11 +49,22 @@ def schema_revision(connection: Connection) -> str | None:
 
 
 def _use_write_ahead_log(engine: Engine) -> None:
-    """Switch the log on; SQLite keeps it in the file. Outside a transaction, as SQLite asks."""
+    """Switch the log on; SQLite keeps it in the file. Outside a transaction, as SQLite asks.
+
+    Switching needs the file alone. SQLite does not wait for that as it waits for a lock, so it is asked again while others open the file.
+    """
+    deadline = time.monotonic() + SQLITE_BUSY_SECONDS
     with reading(engine) as connection:
         raw = connection.connection.driver_connection
-        if raw is not None:
-            raw.execute("PRAGMA journal_mode = WAL")
+        while raw is not None:
+            try:
+                raw.execute("PRAGMA journal_mode = WAL")
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(_ASK_AGAIN_SECONDS)
+            else:
+                return
 
 
 def _upgrade(connection: Connection) -> None:
