@@ -12,14 +12,13 @@ from console.alerting import send_waiting
 from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Json, console, print_json, say, working
-from console.session import flows_of, moment, session_of
+from console.session import By, flows_of, moment, name_of, session_of
 
 if TYPE_CHECKING:
     from vigil.project import Project
 
 DecisionArgument = Annotated[str, typer.Argument(metavar="DECISION", help="The decision's id, from `vigil status` or `vigil decisions`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the audit trail.")]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who; default the name of the user who runs this.")]
 
 
 def adopt(context: typer.Context, model: ModelArgument, by: By = None, as_json: Json = False) -> None:
@@ -31,7 +30,7 @@ def adopt(context: typer.Context, model: ModelArgument, by: By = None, as_json: 
     with working(f"training the first version of {model}"), flows_of(project):
         from flows.adopt import adopt as adopt_flow
 
-        adopt_flow(str(project.folder), model, _name(by))
+        adopt_flow(str(project.folder), model, name_of(by))
     with project.store() as store:
         champion = store.champion(model)
     assert champion is not None
@@ -142,7 +141,7 @@ def rollback(
     with working(f"rolling {model} back"), flows_of(project):
         from flows.promote import rollback as rollback_flow
 
-        rollback_flow(str(project.folder), model, _name(by), reason, version)
+        rollback_flow(str(project.folder), model, name_of(by), reason, version)
     with project.store() as store:
         last = store.promotions(model)[-1]
     if as_json:
@@ -169,7 +168,7 @@ def accept(
     project = session_of(context).project()
     spec = project.model(model)
     with project.store() as store:
-        accepted = accept_file(project.folder, store, spec, file, by=_name(by), reason=reason, at=datetime.now(UTC))
+        accepted = accept_file(project.folder, store, spec, file, by=name_of(by), reason=reason, at=datetime.now(UTC))
     if as_json:
         print_json([asdict(accepted)])
     else:
@@ -208,7 +207,7 @@ def _answer(context: typer.Context, decision: str, reason: str, by: str | None, 
         from flows.promote import approve as approve_flow
         from flows.promote import reject as reject_flow
 
-        (approve_flow if approve else reject_flow)(str(project.folder), decision, _name(by), reason)
+        (approve_flow if approve else reject_flow)(str(project.folder), decision, name_of(by), reason)
     with project.store() as store:
         retraining = store.retraining(decision)
     assert retraining is not None
@@ -231,9 +230,3 @@ def _print_made(project: Project, decision_ids: list[str], *, as_json: bool) -> 
         return
     print_decisions(rows, made[0].model)
     say(f"`vigil why {made[-1].model} {made[-1].window.start.date()}` explains it.")
-
-
-def _name(by: str | None) -> str:
-    import getpass
-
-    return by or getpass.getuser()

@@ -6,7 +6,7 @@ They need no orchestrator: they read and write the store, and send what waits in
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,15 +15,15 @@ import typer
 
 from console.exit_codes import ExitCode, UsageError
 from console.output import Column, Json, console, print_json, print_table, say, working
-from console.session import moment, session_of
+from console.session import By, moment, name_of, session_of
 
 if TYPE_CHECKING:
-    from vigil.alerts.incident import Event, Incident
+    from vigil.alerts.incident import Incident
+    from vigil.alerts.message import Message
     from vigil.project import Project
 
 IncidentArgument = Annotated[str, typer.Argument(metavar="INCIDENT", help="The incident's id, from `vigil incidents`.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it stands in the incident.")]
-By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who; default the name of the user who runs this.")]
 
 channels = typer.Typer(name="channels", help="Where alerts go. See `alerts.channels` of vigil.yaml.", no_args_is_help=True)
 
@@ -62,15 +62,16 @@ def incidents(
 
 def incident(context: typer.Context, incident: IncidentArgument, as_json: Json = False) -> None:
     """Show one incident. What is out of bounds, the suspected causes with why, what changed before, and what happened since."""
+    from vigil.alerts.alerting import incident as read_incident
     from vigil.alerts.words import account
 
     project = session_of(context).project()
     with project.store() as store:
-        found, events = _found(store, incident)
+        found, events = read_incident(store, incident)
         messages = store.messages(incident_id=incident)
     if as_json:
         sent = [{"channel": m.channel, "kind": m.kind, "standing": m.standing, "attempts": m.attempts} for m in messages]
-        print_json([incident_row(found) | {"events": [_event_row(event) for event in events], "messages": sent}])
+        print_json([incident_row(found) | {"events": [asdict(event) for event in events], "messages": sent}])
         return
     sys.stdout.write("\n".join(account(found)) + "\n\n")
     for event in events:
@@ -86,7 +87,7 @@ def ack(context: typer.Context, incident: IncidentArgument, reason: Reason = "",
     from vigil.alerts.alerting import acknowledge
 
     def act(store: Any, settings: Any) -> Incident:
-        return acknowledge(store, settings, incident, by=_name(by), reason=reason, at=datetime.now(UTC))
+        return acknowledge(store, settings, incident, by=name_of(by), reason=reason, at=datetime.now(UTC))
 
     _act(context, act, as_json=as_json)
 
@@ -96,7 +97,7 @@ def resolve(context: typer.Context, incident: IncidentArgument, reason: Reason, 
     from vigil.alerts.alerting import resolve as resolve_incident
 
     def act(store: Any, settings: Any) -> Incident:
-        return resolve_incident(store, settings, incident, by=_name(by), reason=reason, at=datetime.now(UTC))
+        return resolve_incident(store, settings, incident, by=name_of(by), reason=reason, at=datetime.now(UTC))
 
     _act(context, act, as_json=as_json)
 
@@ -115,7 +116,7 @@ def mute(
     def act(store: Any, settings: Any) -> Incident:
         now = datetime.now(UTC)
         end = now + timedelta(days=1) if until is None else moment(until)
-        return mute_incident(store, settings, incident, until=end, by=_name(by), reason=reason, at=now)
+        return mute_incident(store, settings, incident, until=end, by=name_of(by), reason=reason, at=now)
 
     _act(context, act, as_json=as_json)
 
@@ -125,7 +126,8 @@ def list_channels(context: typer.Context, as_json: Json = False) -> None:
     """List the channels with what waits for them and what they lost. The last failure is shown, without any secret."""
     project = session_of(context).project()
     with project.store() as store:
-        rows = [_channel_row(store, name, channel) for name, channel in sorted(project.spec.alerts.channels.items())]
+        everything = store.messages()
+        rows = [_channel_row(store, name, channel, everything) for name, channel in sorted(project.spec.alerts.channels.items())]
     if as_json:
         print_json(rows)
         return
@@ -246,18 +248,8 @@ def _act(context: typer.Context, act: Callable[[Any, Any], Incident], *, as_json
     console().print(f"{found.incident_id} {headline(found)}: {found.state}{muted}.", markup=False)
 
 
-def _found(store: Any, incident_id: str) -> tuple[Incident, tuple[Event, ...]]:
-    from vigil.alerts.alerting import incident as read_incident
-
-    return read_incident(store, incident_id)
-
-
-def _event_row(event: Event) -> dict[str, Any]:
-    return asdict(event)
-
-
-def _channel_row(store: Any, name: str, channel: Any) -> dict[str, Any]:
-    messages = [message for message in store.messages() if message.channel == name]
+def _channel_row(store: Any, name: str, channel: Any, everything: Sequence[Message]) -> dict[str, Any]:
+    messages = [message for message in everything if message.channel == name]
     failures = [d for message in messages for d in store.deliveries(message.key) if not d.delivered]
     last = max(failures, key=lambda delivery: delivery.at, default=None)
     counts = {standing: sum(m.standing == standing for m in messages) for standing in ("pending", "delivered", "dead")}
@@ -268,9 +260,3 @@ def _channel_row(store: Any, name: str, channel: Any) -> dict[str, Any]:
         **counts,
         "last_failure": None if last is None else f"{last.at:%Y-%m-%d %H:%M} {last.detail}",
     }
-
-
-def _name(by: str | None) -> str:
-    import getpass
-
-    return by or getpass.getuser()

@@ -1,4 +1,4 @@
-"""What the global options say: which project, and whether tracebacks are wanted."""
+"""What commands share: the project that the global options name, who acts, moments, and flows with their Prefect server."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -20,6 +20,7 @@ from console.output import clean_stdout
 if TYPE_CHECKING:
     from vigil.project import Project
 
+By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who; default the name of the user who runs this.")]
 API_SECONDS = 20  # a server on a busy machine takes its time; one that is not there refuses at once
 
 
@@ -45,6 +46,13 @@ def session_of(context: typer.Context) -> Session:
     found = context.find_object(Session)
     assert found is not None
     return found
+
+
+def name_of(by: str | None) -> str:
+    """Return who acts: as ``--by`` says, else the user who runs the command."""
+    import getpass
+
+    return by or getpass.getuser()
 
 
 def moment(text: str) -> datetime:

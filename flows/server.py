@@ -19,7 +19,6 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from urllib.parse import urlsplit
 
 from vigil.errors import OrchestratorError
 
@@ -40,7 +39,8 @@ class OwnServer:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = socket.socket()
         self._socket.bind((HOST, 0))
-        self.api = f"http://{HOST}:{self._socket.getsockname()[1]}/api"  # for PREFECT_API_URL
+        self._port: int = self._socket.getsockname()[1]
+        self.api = f"http://{HOST}:{self._port}/api"  # for PREFECT_API_URL
 
     def start(self) -> None:
         """Start its process, if it is not; whoever connects from now on waits until it answers."""
@@ -63,10 +63,9 @@ class OwnServer:
         Raises:
             OrchestratorError: it ended, or did not answer in time; it is stopped then.
         """
-        address = urlsplit(self.api)
-        connection = http.client.HTTPConnection(HOST, address.port, timeout=PATIENCE_SECONDS)
+        connection = http.client.HTTPConnection(HOST, self._port, timeout=PATIENCE_SECONDS)
         try:
-            connection.request("GET", f"{address.path}/health")
+            connection.request("GET", "/api/health")
             status = connection.getresponse().status
         except OSError as error:
             self.stop()

@@ -12,7 +12,8 @@ from vigil.decision.ladder import ORDER, decide, decision_id_of
 from vigil.decision.types import Action, Evidence, GateState, PastWindow
 from vigil.decision.words import explain
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.spec.model import Anomaly, ModelSpec, Policy, Sustained
+from vigil.spec.base import Anomaly, Sustained
+from vigil.spec.model import ModelSpec, Policy
 from vigil.window import Window
 
 WEEK = Window(datetime(2013, 4, 5, tzinfo=UTC), datetime(2013, 4, 12, tzinfo=UTC))

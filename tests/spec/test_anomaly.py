@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from vigil.spec.model import Anomaly
+from vigil.spec.base import Anomaly
 from vigil.window import Window
 
 CHRISTMAS = Anomaly(name="Christmas", start="2012-12-24", end="2013-01-02", yearly=True)

@@ -16,7 +16,8 @@ from vigil.decision.findings import counts_of, drift_of, failure, performance_of
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.spec.model import ModelSpec, Sustained
+from vigil.spec.base import Sustained
+from vigil.spec.model import ModelSpec
 
 DATA_FAULT = "data_fault"
 PASSING = "passing"

@@ -20,9 +20,7 @@ from pydantic import (
 )
 
 from vigil.spec.alerts import Alerts
-from vigil.spec.base import Anomaly as Anomaly
-from vigil.spec.base import Grown, Moment, SpecModel, parsed_moment
-from vigil.spec.base import Sustained as Sustained
+from vigil.spec.base import Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
 from vigil.window import Window, windows_between
 
 CORRELATED_FEATURES = 100  # 4,950 pairs
