@@ -20,7 +20,7 @@ from vigil.spec.model import Economics, Metric
 from vigil.store.records import Evaluation, RetrainingState
 from vigil.store.sql import SqlStore, open_store
 
-TERMS = Economics(cost=100, value=1000, horizon_windows=10, quantile=0.2, minimum_retrainings=3)
+TERMS = Economics(rule="harm", cost=100, value=1000, horizon_windows=10, quantile=0.2, minimum_retrainings=3)
 
 
 def harmed(*gains: float) -> Evidence:

@@ -102,7 +102,15 @@ def _evidence(
         last_retraining=last_retraining,
         baseline=version.baseline if version is not None else None,
         gains=tuple(gain for decision_id in retrainings if (gain := _gain(store, spec, decision_id)) is not None),
+        trained_rows=trained_rows(version.training) if version is not None else None,
     )
+
+
+def trained_rows(lineage: Mapping[str, Any]) -> int | None:
+    """Return how many labelled rows a version was trained on, by its lineage; None where it was not made by vigil."""
+    if "reference_rows" not in lineage or "window_rows" not in lineage:
+        return None
+    return int(lineage["reference_rows"]) + int(lineage["window_rows"])
 
 
 def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
@@ -113,7 +121,10 @@ def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
     difference = retraining.comparison.get("difference")
     if difference is None or retraining.comparison.get("metric") != spec.compared_on.value:
         return None
-    return PastGain(decision_id, float(difference) if retraining.state is RetrainingState.PROMOTED else 0.0)
+    decision = store.decision(decision_id)
+    said = next((gate.numbers.get("break_even") for gate in decision.gates if gate.numbers.get("break_even")), None) if decision else None
+    known = {name: float(said[name]) for name in ("loss", "excess", "fresh")} if said else {}
+    return PastGain(decision_id, float(difference) if retraining.state is RetrainingState.PROMOTED else 0.0, **known)
 
 
 def past_window(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement], *, version: str | None = None) -> PastWindow:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Container
 from typing import Any
 
+from vigil.decision.break_even import sentence as costs
+from vigil.decision.break_even import weigh
 from vigil.decision.confirmation import by_version, confirm
 from vigil.decision.confirmation import sentence as said
 from vigil.decision.economics import expected_gain
@@ -63,6 +65,9 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     if evidence.current.anomaly is not None:
         sentence = f"The window lies in the declared event “{evidence.current.anomaly}”, which is not acted on."
         return GateResult(PASSING, GateState.FIRED, sentence, numbers)
+    paid = weigh(evidence, spec)
+    if paid is not None and paid.reached:
+        return GateResult(PASSING, GateState.PASSED, f"Waiting has cost as much as a retraining: {costs(paid, spec)}.", numbers)
     lasting = [name for name, count in (("drift", drift), ("lower performance", performance)) if count["sustained"]]
     if lasting:
         return GateResult(PASSING, GateState.PASSED, f"It lasts: {counts_of(drift, performance)}.", numbers)
@@ -128,6 +133,9 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
     limit = measured.threshold if measured is not None else None
     if found.confirmed and lasting:
         return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {said(found, spec, limit)}.", numbers)
+    paid = weigh(evidence, spec)
+    if paid is not None and paid.reached:
+        return GateResult(HARM, GateState.FIRED, f"Waiting costs more than retraining: {costs(paid, spec)}.", numbers)
     suspicion = f"Harm is suspected: {drift_of(evidence.current.drift)}"
     if drift["sustained"] and spec.policy.retrain_on_drift_alone:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
@@ -141,15 +149,24 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
 
 
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
-    """Gate 6: is retraining worth it now? Fires within the cool-down, and where the model's own retrainings brought less than they cost."""
+    """Gate 6: is retraining worth it now? Fires where the version has not yet cost as much as a retraining does.
+
+    Where that is not asked or cannot be told, it fires within the cool-down, and by the rule ``harm`` where the model's own retrainings
+    brought less than they cost.
+    """
     since, needed = evidence.windows_since_retraining, spec.policy.cool_down_windows
-    gain = expected_gain([past.gain for past in evidence.gains], spec.policy.economics)
+    terms, paid = spec.policy.economics, weigh(evidence, spec)
+    gain = expected_gain([past.gain for past in evidence.gains], terms if terms is not None and terms.rule == "harm" else None)
     numbers: dict[str, Any] = {
         "windows_since_retraining": since,
         "cool_down_windows": needed,
         "last_retraining": evidence.last_retraining,
         "gain": gain,
+        "break_even": None if paid is None else paid.numbers(),
     }
+    if paid is not None:
+        state = GateState.PASSED if paid.reached else GateState.FIRED
+        return GateResult(WORTH_IT, state, f"{'It pays' if paid.reached else 'It does not pay yet'}: {costs(paid, spec)}.", numbers)
     if since is not None and since < needed:
         free = evidence.window.shifted(needed - since)
         sentence = (

@@ -57,10 +57,17 @@ class PastWindow:
 
 @dataclass(frozen=True)
 class PastGain:
-    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost."""
+    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost.
+
+    ``loss``, ``excess`` and ``fresh`` are what its decision said of the version before (:class:`vigil.decision.break_even.BreakEven`);
+    0 where it said nothing.
+    """
 
     decision_id: str
     gain: float
+    loss: float = 0.0
+    excess: float = 0.0
+    fresh: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class Evidence:
     last_retraining: str | None
     baseline: float | None  # the version's performance when it was registered
     gains: tuple[PastGain, ...] = ()  # of the retrainings that had ended by then, oldest first
+    trained_rows: int | None = None  # labelled rows that the version was trained on; None where unknown
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,10 @@ def _would_have_changed(decision: Decision) -> str:
         return f"drift of the inputs, or the same loss under version {last.numbers['previous']}: then the release would not explain it."
     if last.gate == gates.HARM:
         return _nearest_harm(last, decision.action)
+    paid = last.numbers.get("break_even")
+    if decision.action is Action.HOLD and paid is not None:
+        more = "losses of which a retraining avoids some" if paid["more_windows"] is None else plural(paid["more_windows"], "more window")
+        return f"{more}{'' if paid['more_windows'] is None else ' like these'}, or a lower cost in policy.economics."
     if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
         return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:
