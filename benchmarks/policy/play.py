@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.policy.streams import NEVER, TRAINED, WINDOWS, Stream, Vector
-from benchmarks.policy.versions import FIRST, Span, Version, Versions, row_losses
+from benchmarks.policy.versions import FIRST, TREES, Span, Version, Versions, row_losses
 from vigil.decision.break_even import weigh
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Evidence, PastGain, PastWindow
@@ -57,8 +57,8 @@ class Challenger:
 class Course:
     """A stream with all its versions, and what vigil measures of them."""
 
-    def __init__(self, stream: Stream, *, seed: int) -> None:
-        self.stream, self.versions = stream, Versions(stream, seed=seed)
+    def __init__(self, stream: Stream, *, seed: int, trees: int = TREES) -> None:
+        self.stream, self.versions = stream, Versions(stream, seed=seed, trees=trees)
         self._measured: dict[tuple[Version, int, int], Measurement] = {}
         self._known = np.array([np.count_nonzero(stream.known <= window) for window in range(-1, WINDOWS)])
         self.due = np.array([self._due(window) for window in range(WINDOWS)])
@@ -133,7 +133,7 @@ class Course:
             np.where(np.arange(rows) < cut, -1, 0),
             np.where(np.arange(rows) < cut, -1, 0),
         )
-        return float(np.mean(Versions(early, seed=seed, windows=1).row_losses(Version(FIRST), 0)))
+        return float(np.mean(Versions(early, seed=seed, windows=1, trees=self.versions.trees).row_losses(Version(FIRST), 0)))
 
 
 def a_spec(stream: Stream, tolerated: float) -> ModelSpec:
