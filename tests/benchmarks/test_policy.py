@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.policy.__main__ import HINDSIGHT, VIGIL, Row, goals, summary, table
+from benchmarks.policy.__main__ import COSTS, HINDSIGHT, VIGIL, Row, goals, summary, table
 from benchmarks.policy.play import Course, play_decisions, play_times
 from benchmarks.policy.river_side import played
 from benchmarks.policy.streams import CHANGES, NEVER, TRAINED, WINDOWS, made_up, read_stream, real_streams
@@ -24,7 +24,7 @@ ABOUT = {"task": "regression", "target": "y", "time": "t", "label_delay": "1 hou
 @pytest.fixture(scope="module")
 def course() -> Course:
     """40 rows a window; from window 20 on the outcome follows other features."""
-    return Course(made_up("step", CHANGES["step"], Task.REGRESSION, 2_500, np.random.default_rng(0)), seed=0)
+    return Course(made_up("step", CHANGES["step"], Task.REGRESSION, 2_500, np.random.default_rng(0)), seed=0, trees=12)
 
 
 def written(folder: Path) -> Path:
@@ -89,7 +89,7 @@ def test_the_price_is_read_and_nothing_but_the_price_differs(course: Course) -> 
 def test_labels_that_come_late_are_not_seen_before(course: Course) -> None:
     """With labels three windows late the window of the change is looked at three windows later."""
     stream = course.stream
-    late = Course(type(stream)(stream.name, stream.task, stream.features, stream.label, stream.window, stream.known + 3), seed=0)
+    late = Course(type(stream)(stream.name, stream.task, stream.features, stream.label, stream.window, stream.known + 3), seed=0, trees=12)
     assert [late.newest_due(at) for at in (2, 3, 23)] == [-1, 0, 20]
     assert min(play_decisions(late, 0.02).retrained) >= 23
 
@@ -116,9 +116,8 @@ def test_a_detector_begins_anew_with_each_version() -> None:
 
 
 def rows_of(**costs: float) -> list[Row]:
-    return [
-        Row(s, 0, c, name, cost, 2, 10, cost - 0.9) for s in ("a", "b") for c in (0.0, 0.005, 0.02, 0.05) for name, cost in costs.items()
-    ]
+    every = [(stream, c, name) for stream in ("a", "b") for c in COSTS for name in costs]
+    return [Row(stream, 0, c, name, costs[name], 2, 10, costs[name] - 0.9) for stream, c, name in every]
 
 
 def test_goals_are_judged_by_the_mean_regret_of_the_others() -> None:
