@@ -22,6 +22,7 @@ def backtest(
     every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="The windows between two retrainings by the clock.")] = 4,
     start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")] = None,
     end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this.")] = None,
+    plot: Annotated[str | None, typer.Option("--plot", metavar="FILE.html", help="Also draw the windows, as a page of its own.")] = None,
     as_json: Json = False,
 ) -> None:
     """Play the logged history under this policy and under simple ones. Challengers are trained for it, so it takes a while."""
@@ -50,6 +51,10 @@ def backtest(
         outcomes = play(
             History(work, evaluations), spec, every=every, cost=cost, tell=lambda name: status.update(f"playing {model}: {name}")
         )
+    if plot is not None:
+        from console.backtest_plot import page_of
+
+        Path(plot).write_text(page_of(model, spec.performance.metric, outcomes), encoding="utf-8")
     rows = [asdict(outcome) | {"model": model, "metric": spec.performance.metric} for outcome in outcomes]
     if as_json:
         print_json(rows)

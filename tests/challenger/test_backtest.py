@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from console.backtest_plot import page_of
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, customers, make_project, week_start
 from vigil.challenger.backtest import History, Outcome, backtest
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.spec.model import ModelSpec, Policy
+from vigil.spec.model import Economics, Metric, ModelSpec, Policy
 from vigil.store.records import Evaluation
 from vigil.window import Window
 from vigil.workspace import Workspace
@@ -97,6 +98,33 @@ def test_the_policy_that_is_tried_is_read(history: History) -> None:
     """So small a budget of false alarms that eight weeks can confirm nothing."""
     careful = history.work.spec.model_copy(update={"policy": Policy(false_alarms_per_year=1e-300)})
     assert played(history, careful)["this policy"].retrainings == ()
+
+
+def test_a_price_is_read_and_what_waiting_has_cost_counts(history: History) -> None:
+    """Of the labels 400 a week are new to the first version: at a price of next to nothing it is retrained in the first week that it can
+    be, at one that eight weeks cannot cost never, although harm is confirmed."""
+    spec = history.work.spec
+    cheap, dear = (spec.model_copy(update={"policy": Policy(economics=Economics(cost=cost, value=1))}) for cost in (1e-9, 1e3))
+    found = played(history, cheap)["this policy"]
+    assert found.retrainings[0] == week_start(0).date().isoformat()
+    assert len(found.retrainings) == WEEKS - 1  # every week but the faulty one
+    assert played(history, dear)["this policy"].retrainings == ()
+
+
+def test_the_plot_is_one_page_that_needs_no_network(history: History) -> None:
+    """Each policy by name, each of its windows, and nothing fetched."""
+    outcomes = tuple(played(history).values())
+    page = page_of(MODEL, Metric.ROC_AUC, outcomes)
+    assert all(outcome.policy in page for outcome in outcomes)
+    assert week_start(WEEKS - 1).date().isoformat() in page
+    assert "<script src=" not in page
+
+
+def test_each_window_has_its_value_and_the_faulty_one_has_none(history: History) -> None:
+    found = played(history)["never"]
+    assert (len(found.starts), len(found.values)) == (WEEKS, WEEKS)
+    assert [week for week, value in enumerate(found.values) if value is None] == [FAULTY_WEEK]
+    assert found.mean == pytest.approx(np.mean([value for value in found.values if value is not None]))
 
 
 def test_nothing_is_written(history: History) -> None:

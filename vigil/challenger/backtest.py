@@ -12,7 +12,7 @@ versions that were not trained by this trainer: the first one is trained again f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -23,7 +23,8 @@ from vigil.challenger.compare import ComparisonVerdict
 from vigil.challenger.fit import score
 from vigil.challenger.make import Made, compare_with_champion, labelled_in, make_challenger, make_first
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
-from vigil.decision.evidence import history_reach, past_window
+from vigil.decision.break_even import weigh
+from vigil.decision.evidence import history_reach, past_window, trained_rows
 from vigil.decision.hindsight import best_versions
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Decision, Evidence, PastGain, PastWindow
@@ -38,6 +39,7 @@ from vigil.spec.model import ModelSpec
 from vigil.store.records import Evaluation
 from vigil.workspace import Workspace
 
+ROWS_KEPT = 500_000  # labelled rows held in memory, the latest read; what is asked for again is read again
 FIRST = -1  # the version before any retraining; others are named by the window whose decision asked for them
 Asks = Callable[[int, Evidence], bool]
 
@@ -52,6 +54,7 @@ class Outcome:
         mean: of the performance metric over them, of the version that served each; None where there is none.
         cost: of all its retrainings, in the metric's unit per window.
         total: ``mean`` made worse by ``cost``.
+        starts, values: of every window that was looked at, and the metric of the version that served it; None where it does not count.
     """
 
     policy: str
@@ -61,6 +64,8 @@ class Outcome:
     mean: float | None
     cost: float
     total: float | None
+    starts: tuple[str, ...]
+    values: tuple[float | None, ...]
 
 
 class History:
@@ -99,7 +104,8 @@ class History:
         """The version; None where there was too little to train on, or the trainer failed."""
         if version not in self._made:
             try:
-                self._made[version] = make_first(self.work) if version == FIRST else make_challenger(self.work, self.asked_by(version))
+                made = make_first(self.work) if version == FIRST else make_challenger(self.work, self.asked_by(version))
+                self._made[version] = replace(made, rows=made.rows.iloc[:0])  # its rows are not looked at again
             except (NotEnoughData, TrainingFailed):
                 if version == FIRST:
                     raise
@@ -152,6 +158,8 @@ class History:
         if key not in self._rows:
             found = labelled_in(self.work, (self.evaluations[window].window,), self.asked_by(known_at))
             self._rows[key] = labelled_rows(found, self.work.spec)
+            while len(self._rows) > 1 and sum(map(len, self._rows.values())) > ROWS_KEPT:
+                del self._rows[next(iter(self._rows))]
         return self._rows[key]
 
     def _drift(self, version: int, window: int) -> tuple[Measurement, ...]:
@@ -221,13 +229,16 @@ def _play(history: History, spec: ModelSpec, asks: Asks) -> tuple[tuple[int, ...
             last_retraining=f"backtest-{retrained[-1]}" if retrained else None,
             baseline=made.baseline if made is not None else None,
             gains=tuple(gain for asked, gain in gains if window_steps(history.evaluations[asked], evaluation, spec) <= reach),
+            trained_rows=trained_rows(made.lineage) if made is not None else None,
         )
         past.append(found)
         if not asks(window, evidence):
             continue
         retrained.append(window)
         gain = history.gain(serving, window)
-        gains.append((window, PastGain(f"backtest-{window}", gain or 0.0)))
+        paid = weigh(evidence, spec)
+        known = {} if paid is None else {"loss": paid.loss, "excess": paid.excess, "fresh": paid.fresh}
+        gains.append((window, PastGain(f"backtest-{window}", gain or 0.0, **known)))
         if gain is not None:
             serving = window
             promoted.append(window)
@@ -241,7 +252,8 @@ def window_steps(earlier: Evaluation, later: Evaluation, spec: ModelSpec) -> int
 def _outcome(
     history: History, spec: ModelSpec, name: str, served: Sequence[int], retrained: Sequence[int], promoted: Sequence[int], cost: float
 ) -> Outcome:
-    values = [value for window, version in enumerate(served) if (value := history.value(version, window)) is not None]
+    every = tuple(history.value(version, window) for window, version in enumerate(served))
+    values = [value for value in every if value is not None]
     starts = [evaluation.window.start.date().isoformat() for evaluation in history.evaluations]
     mean = float(np.mean(values)) if values else None
     paid = cost * len(retrained) / max(len(values), 1)
@@ -254,6 +266,8 @@ def _outcome(
         mean=mean,
         cost=paid,
         total=None if mean is None else mean - better * paid,
+        starts=tuple(starts),
+        values=every,
     )
 
 
