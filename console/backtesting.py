@@ -1,9 +1,9 @@
-"""``backtest``: the logged history under other policies. It trains challengers and reads the log, and writes nothing."""
+"""``backtest`` and ``tune``: the logged history under other policies. They train challengers and read the log, and write nothing."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -11,6 +11,10 @@ from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Column, Json, console, print_json, print_table
 from console.session import moment, session_of
+
+if TYPE_CHECKING:
+    from vigil.challenger.backtest import History
+    from vigil.spec.model import ModelSpec
 
 
 def backtest(
@@ -28,29 +32,12 @@ def backtest(
     """Play the logged history under this policy and under simple ones. Challengers are trained for it, so it takes a while."""
     from dataclasses import asdict
 
-    from vigil.challenger.backtest import History
     from vigil.challenger.backtest import backtest as play
     from vigil.decision.phrases import number
-    from vigil.spec.load import load_model
-    from vigil.workspace import Workspace
 
-    project = session_of(context).project()
-    project.model(model)
-    work = Workspace.open(project.folder, model)
-    tried = work.spec if policy is None else load_model(Path(policy))
-    if tried.model != model:
-        raise UsageError(f"{policy} specifies {tried.model}, not {model}")
-    spec = work.spec.model_copy(update={"policy": tried.policy})
-    span = (None if text is None else moment(text) for text in (start, end))
-    evaluations = work.store.evaluations(model, **dict(zip(("start", "end"), span, strict=True)))
-    if not evaluations:
-        raise UsageError(f"no window of {model} there was looked at; `vigil backfill {model}` looks at those that are due")
-    terms = spec.policy.economics
-    cost = terms.cost / terms.value if terms is not None else 0.0
+    history, spec, cost = _history(context, model, policy, start, end)
     with console(stderr=True).status(f"playing {model}") as status:
-        outcomes = play(
-            History(work, evaluations), spec, every=every, cost=cost, tell=lambda name: status.update(f"playing {model}: {name}")
-        )
+        outcomes = play(history, spec, every=every, cost=cost, tell=lambda name: status.update(f"playing {model}: {name}"))
     if plot is not None:
         from console.backtest_plot import page_of
 
@@ -74,6 +61,72 @@ def backtest(
         "Means over the windows with sound data and enough labels. In brackets: the champion stayed. Hindsight knows every outcome "
         "beforehand and chooses among the versions that the others trained."
     )
+
+
+def tune(
+    context: typer.Context,
+    model: ModelArgument,
+    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")] = None,
+    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Propose a policy: chosen by the first two thirds of the windows, shown beside the present one on the third held back."""
+    from dataclasses import asdict
+
+    from vigil.challenger.tune import PRESENT, Tried
+    from vigil.challenger.tune import tune as tuned
+
+    history, spec, cost = _history(context, model, None, start, end)
+    with console(stderr=True).status(f"playing {model}") as status:
+        tried = tuned(history, spec, cost=cost, tell=lambda name: status.update(f"playing {model}: {name}"))
+    proposed = next((each for each in tried if each.held_back is not None and each.change != PRESENT), None)
+    if as_json:
+        rows = [asdict(each) | {"policy": each.policy.model_dump(mode="json"), "proposed": each is proposed} for each in tried]
+        print_json([row | {"model": model, "metric": spec.performance.metric} for row in rows])
+        return
+
+    def told(each: Tried, *, later: bool) -> str:
+        outcome = each.held_back if later else each.chosen_by
+        if outcome is None or outcome.total is None:
+            return "–"
+        return f"{outcome.total:.4f} ({len(outcome.retrainings)})"
+
+    print_table(
+        [{"change": each.change, "early": told(each, later=False), "late": told(each, later=True)} for each in tried],
+        [
+            Column("policy", lambda r: r["change"]),
+            Column(f"{spec.performance.metric.value} less cost, first two thirds", lambda r: r["early"], right=True),
+            Column("last third", lambda r: r["late"], right=True),
+        ],
+        empty="",
+    )
+    if proposed is None:
+        typer.echo("In brackets: retrainings. None of these would have been better; nothing is proposed.")
+    else:
+        typer.echo(f"In brackets: retrainings. Proposed: policy.{proposed.change}. The last third did not choose it; compare there.")
+
+
+def _history(
+    context: typer.Context, model: str, policy: str | None, start: str | None, end: str | None
+) -> tuple[History, ModelSpec, float]:
+    """The windows that were looked at, the specification with the policy to be tried, and what a retraining costs."""
+    from vigil.challenger.backtest import History
+    from vigil.spec.load import load_model
+    from vigil.workspace import Workspace
+
+    project = session_of(context).project()
+    project.model(model)
+    work = Workspace.open(project.folder, model)
+    tried = work.spec if policy is None else load_model(Path(policy))
+    if tried.model != model:
+        raise UsageError(f"{policy} specifies {tried.model}, not {model}")
+    spec = work.spec.model_copy(update={"policy": tried.policy})
+    span = (None if text is None else moment(text) for text in (start, end))
+    evaluations = work.store.evaluations(model, **dict(zip(("start", "end"), span, strict=True)))
+    if not evaluations:
+        raise UsageError(f"no window of {model} there was looked at; `vigil backfill {model}` looks at those that are due")
+    terms = spec.policy.economics
+    return History(work, evaluations), spec, terms.cost / terms.value if terms is not None else 0.0
 
 
 def _marked(row: dict[str, object]) -> list[str]:

@@ -84,6 +84,7 @@ for command in (
     looking.history,
     auditing.replay,
     backtesting.backtest,
+    backtesting.tune,
     alerting.incidents,
     alerting.incident,
     alerting.ack,

@@ -12,6 +12,7 @@ import pytest
 from console.backtest_plot import page_of
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, customers, make_project, week_start
 from vigil.challenger.backtest import History, Outcome, backtest
+from vigil.challenger.tune import PRESENT, alternatives, best, tune
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.model import Economics, Metric, ModelSpec, Policy
 from vigil.store.records import Evaluation
@@ -125,6 +126,39 @@ def test_each_window_has_its_value_and_the_faulty_one_has_none(history: History)
     assert (len(found.starts), len(found.values)) == (WEEKS, WEEKS)
     assert [week for week, value in enumerate(found.values) if value is None] == [FAULTY_WEEK]
     assert found.mean == pytest.approx(np.mean([value for value in found.values if value is not None]))
+
+
+def test_tuning_proposes_by_the_first_two_thirds_and_shows_both_on_the_rest(history: History) -> None:
+    """Six of eight weeks choose, two are held back; the change of week 4 is answered in week 5, so a budget that acts later loses."""
+    spec = history.work.spec.model_copy(update={"policy": Policy(false_alarms_per_year=1e-300)})
+    tried = {each.change: each for each in tune(history, spec, cost=0.0, tell=lambda _: None)}
+    assert set(tried) == set(alternatives(spec.policy))
+    assert {len(each.chosen_by.starts) for each in tried.values()} == {6}
+    shown = {change: each.held_back for change, each in tried.items() if each.held_back is not None}
+    assert PRESENT in shown
+    assert {len(outcome.starts) for outcome in shown.values() if outcome is not None} == {2}
+
+
+def test_the_best_total_is_proposed_and_the_present_policy_where_none_is_better(history: History) -> None:
+    found = played(history)
+    assert best({PRESENT: found["never"], "x": found["this policy"]}, larger_is_better=True) == "x"
+    assert best({PRESENT: found["never"], "x": found["this policy"]}, larger_is_better=False) == PRESENT
+    assert best({PRESENT: found["never"], "x": found["never"]}, larger_is_better=True) == PRESENT
+
+
+def test_alternatives_are_one_change_away() -> None:
+    found = alternatives(Policy(economics=Economics(cost=1, value=1)))
+    assert list(found) == [
+        PRESENT,
+        "false_alarms_per_year: 0.25",
+        "false_alarms_per_year: 4",
+        "cool_down_windows: 2",
+        "cool_down_windows: 8",
+        "retrain_on_drift_alone: false",
+        "economics.rule: harm",
+    ]
+    assert found["cool_down_windows: 8"] == Policy(economics=Economics(cost=1, value=1), cool_down_windows=8)
+    assert found["economics.rule: harm"].economics == Economics(cost=1, value=1, rule="harm")
 
 
 def test_nothing_is_written(history: History) -> None:

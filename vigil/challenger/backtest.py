@@ -190,20 +190,26 @@ def backtest(history: History, spec: ModelSpec, *, every: int, cost: float, tell
     played = {}
     for name, asks in policies.items():
         tell(name)
-        played[name] = _play(history, spec, asks)
+        played[name] = play(history, spec, asks)
     asked = sorted({window for retrained, _, _ in played.values() for window in retrained})
-    outcomes = [_outcome(history, spec, name, served, retrained, promoted, cost) for name, (retrained, promoted, served) in played.items()]
+    outcomes = [
+        outcome_of(history, spec, name, served, retrained, promoted, cost) for name, (retrained, promoted, served) in played.items()
+    ]
     tell("hindsight")
     versions = [FIRST, *(window for window in asked if history.made(window) is not None)]
     worth = np.array([[_signed(history.value(v, w), spec) for w in range(len(history.evaluations))] for v in versions])
     path = best_versions(worth, [0 if version == FIRST else version + 1 for version in versions], cost)
     served = [versions[place] for place in path]
     changes = tuple(version for version in dict.fromkeys(served) if version != FIRST)
-    return (*outcomes, _outcome(history, spec, "hindsight", served, changes, changes, cost))
+    return (*outcomes, outcome_of(history, spec, "hindsight", served, changes, changes, cost))
 
 
-def _play(history: History, spec: ModelSpec, asks: Asks) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
-    """Return the windows after which the policy retrained, those of them whose challenger won, and the version that served each window."""
+def play(history: History, spec: ModelSpec, asks: Asks, *, until: int | None = None) -> tuple[tuple[int, ...], tuple[int, ...], list[int]]:
+    """Return the windows after which the policy retrained, those of them whose challenger won, and the version that served each window.
+
+    Args:
+        until: plays only so many windows, the first ones.
+    """
     serving = FIRST
     served: list[int] = []
     past: list[PastWindow] = []
@@ -211,7 +217,7 @@ def _play(history: History, spec: ModelSpec, asks: Asks) -> tuple[tuple[int, ...
     gains: list[tuple[int, PastGain]] = []
     reach = history_reach(spec)
     promoted: list[int] = []
-    for window, evaluation in enumerate(history.evaluations):
+    for window, evaluation in enumerate(history.evaluations[:until]):
         served.append(serving)
         found, made = history.past(serving, window, spec), history.made(serving)
         measured = (*history.quality[window], *(m for m in (found.drift, found.performance) if m is not None))
@@ -249,12 +255,22 @@ def window_steps(earlier: Evaluation, later: Evaluation, spec: ModelSpec) -> int
     return (later.window.start - earlier.window.start) // spec.window.length
 
 
-def _outcome(
-    history: History, spec: ModelSpec, name: str, served: Sequence[int], retrained: Sequence[int], promoted: Sequence[int], cost: float
+def outcome_of(
+    history: History,
+    spec: ModelSpec,
+    name: str,
+    served: Sequence[int],
+    retrained: Sequence[int],
+    promoted: Sequence[int],
+    cost: float,
+    *,
+    since: int = 0,
 ) -> Outcome:
-    every = tuple(history.value(version, window) for window, version in enumerate(served))
+    """Return what came of a policy that was played, from window ``since`` on."""
+    retrained, promoted = ([window for window in asked if window >= since] for asked in (retrained, promoted))
+    every = tuple(history.value(version, window) for window, version in enumerate(served) if window >= since)
     values = [value for value in every if value is not None]
-    starts = [evaluation.window.start.date().isoformat() for evaluation in history.evaluations]
+    starts = [evaluation.window.start.date().isoformat() for evaluation in history.evaluations[: len(served)]]
     mean = float(np.mean(values)) if values else None
     paid = cost * len(retrained) / max(len(values), 1)
     better = 1 if spec.performance.metric.larger_is_better else -1
@@ -266,7 +282,7 @@ def _outcome(
         mean=mean,
         cost=paid,
         total=None if mean is None else mean - better * paid,
-        starts=tuple(starts),
+        starts=tuple(starts[since:]),
         values=every,
     )
 
