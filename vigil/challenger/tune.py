@@ -1,7 +1,7 @@
 """Propose a policy from the past: chosen by the first two thirds of the windows, shown beside the present one on the third held back.
 
-Differs from :mod:`vigil.challenger.backtest`, which plays one policy beside simple ones. Few alternatives are tried, each one change away from
-the present policy: many would find one that fits the past by chance. What it cannot see is what a back-test cannot.
+Differs from :mod:`vigil.challenger.backtest`, which plays one policy beside simple ones. Few alternatives are tried, each one change away
+from the present policy: many would find one that fits the past by chance. What it cannot see is what a back-test cannot.
 """
 
 from __future__ import annotations
