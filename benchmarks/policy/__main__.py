@@ -19,6 +19,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -91,9 +92,9 @@ def best(course: Course, cost: float) -> Played:
     return Played(served, changes, course.known(WINDOWS - 2) - course.known(FIRST) if changes else 0)
 
 
-def summary(rows: list[Row]) -> list[dict[str, float | str]]:
+def summary(rows: list[Row]) -> list[dict[str, Any]]:
     """Mean regret and retrainings over streams by price and policy, with the spread of the mean regret between seeds."""
-    found: list[dict[str, float | str]] = []
+    found: list[dict[str, Any]] = []
     for c in COSTS:
         for policy in dict.fromkeys(row.policy for row in rows):
             here = [row for row in rows if (row.c, row.policy) == (c, policy)]
@@ -103,7 +104,7 @@ def summary(rows: list[Row]) -> list[dict[str, float | str]]:
                     "c": c,
                     "policy": policy,
                     "regret": float(np.mean(by_seed)),
-                    "spread": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else float("nan"),
+                    "spread": float(np.std(by_seed, ddof=1)) if len(by_seed) > 1 else None,
                     "retrainings": float(np.mean([row.retrainings for row in here])),
                     "worst_cost": max(row.cost for row in here),
                 }
@@ -111,9 +112,9 @@ def summary(rows: list[Row]) -> list[dict[str, float | str]]:
     return found
 
 
-def goals(rows: list[Row]) -> list[dict[str, float | str | bool]]:
+def goals(rows: list[Row]) -> list[dict[str, Any]]:
     """What was aimed at, and whether it is reached, at each price."""
-    found: list[dict[str, float | str | bool]] = []
+    found: list[dict[str, Any]] = []
     means = summary(rows)
     for c in COSTS:
         here = {str(mean["policy"]): mean for mean in means if mean["c"] == c}
@@ -148,12 +149,12 @@ def table(rows: list[Row]) -> Iterator[str]:
             cells = [[row for row in mine if row.c == c] for c in COSTS]
             said = [f"{np.mean([r.cost for r in cell]):.3f} ({np.mean([r.retrainings for r in cell]):.3g})" for cell in cells]
             yield f"| {policy} | {' | '.join(said)} | {np.mean([row.labels for row in mine]):,.0f} |"
-    yield from ("", "mean regret over streams ± standard deviation between seeds (retrainings)", "")
+    yield from ("", "mean regret over streams, ± its standard deviation between seeds (retrainings)", "")
     yield f"| policy | {' | '.join(f'c = {100 * c:g} %' for c in COSTS)} |"
     yield "|---|" + "---|" * len(COSTS)
     means = summary(rows)
     for policy in policies:
-        said = [f"{mean['regret']:.4f} ± {mean['spread']:.4f} ({mean['retrainings']:.3g})" for mean in means if mean["policy"] == policy]
+        said = [f"{mean['regret']:.4f}{_spread(mean['spread'])} ({mean['retrainings']:.3g})" for mean in means if mean["policy"] == policy]
         yield f"| {policy} | {' | '.join(said)} |"
     yield ""
     for goal in goals(rows):
@@ -163,6 +164,10 @@ def table(rows: list[Row]) -> Iterator[str]:
             f"at most {1 + WORSE:g}: {'reached' if goal['never_much_worse'] else 'NOT reached'}; "
             f"{goal['share_of_best_clock']:.2f} of the retrainings of the best clock"
         )
+
+
+def _spread(spread: float | None) -> str:
+    return "" if spread is None else f" ± {spread:.4f}"
 
 
 def _streams(options: argparse.Namespace, seed: int) -> Iterator[Stream]:
