@@ -1,7 +1,8 @@
 """How a profile's queries reach the engine: as Ibis expressions, or on DuckDB as SQL that is compiled once for all windows.
 
 Compiling an aggregate of hundreds of columns takes Ibis about as long as DuckDB needs for a million rows. The windows of one model
-differ only in which rows they are, so on DuckDB the rows become a view and the query's SQL is kept.
+differ only in which rows they are, so on DuckDB the rows become a view and the query's SQL is kept. (Spark compiles the SQL
+again for each window whatever Ibis does, and a session's views are seen by all its threads.)
 """
 
 from __future__ import annotations
@@ -51,5 +52,10 @@ def asker(rows: ibis.Table, identity: tuple[object, ...]) -> Ask:
 
 
 def _answered(query: ibis.Table) -> list[Row]:
-    found: list[Row] = query.to_pyarrow().to_pylist()
-    return found
+    backend = query.get_backend()
+    if backend.name != "pyspark":
+        found: list[Row] = query.to_pyarrow().to_pylist()
+        return found
+    # Ibis goes by way of pandas, where a whole number beside a null is a float
+    rows: list[Row] = backend.raw_sql(backend.compile(query)).toArrow().to_pylist()
+    return rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import socket
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +19,14 @@ from vigil.sources.postgresql import DatabaseRows
 from vigil.spec.model import Place, Table
 
 RUNNING = "session"  # the master's name for: the session that runs already
+STANDALONE = "spark://"
+CONNECT_SECONDS = 10  # as for PostgreSQL
+CONFIGURATION = {  # of a session that vigil starts itself; spark-defaults.conf and spark-submit say the rest
+    "spark.ui.enabled": "false",
+    "spark.ui.showConsoleProgress": "false",
+    "spark.sql.shuffle.partitions": "8",  # what is shuffled are counts: a few hundred rows per partition of the log
+}
+_GLOB_SIGNS = re.compile(r"[\\{}\[\]*?]")  # Spark expands them in every path that it is given
 
 
 class SparkEngine:
@@ -25,22 +35,26 @@ class SparkEngine:
     def __init__(self, name: str, master: str, folder: Path) -> None:
         self.name, self.folder = name, folder
         try:
+            from py4j.protocol import Py4JError
+            from pyspark import SparkContext
             from pyspark.errors import PySparkException
             from pyspark.sql import SparkSession
         except ImportError as error:
             raise SourceError("needs pyspark: pip install 'vigil[spark]' (and Java 17)", source=f"connection {name}") from error
-        self._errors = (PySparkException,)
-        running = SparkSession.getActiveSession()
+        self._errors = (PySparkException, Py4JError)
+        running = SparkContext._active_spark_context  # getActiveSession knows only those of this thread
         if running is None and master == RUNNING:
             raise SourceError("no Spark session runs in this process; name a master instead", source=f"connection {name}")
-        if running is not None and master not in (RUNNING, running.conf.get("spark.master")):
+        if running is not None and master not in (RUNNING, running.master):
             raise SourceError(
-                f"asks for {master}, but this process has a session on {running.conf.get('spark.master')}; stop it, or use `session`",
+                f"asks for {master}, but this process has a session on {running.master}; stop it, or use `session`",
                 source=f"connection {name}",
             )
+        if running is None:
+            _require_listening(master, f"connection {name}")
         with self.reading(f"connection {name}"):
-            started = SparkSession.builder.master(master).appName("vigil").config("spark.ui.enabled", "false")
-            self._session = running or started.config("spark.sql.shuffle.partitions", "8").getOrCreate()
+            builder = SparkSession.builder if running else _configured(SparkSession.builder.master(master))
+            self._session = builder.getOrCreate()
             self.backend: Any = ibis.pyspark.connect(self._session)  # sets the session's time zone to UTC
 
     def find(self, place: Place) -> DatabaseRows | SparkParquet | None:
@@ -57,8 +71,7 @@ class SparkEngine:
         try:
             yield
         except self._errors as error:
-            told = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise SourceError(f"Spark cannot read it ({told}); check connections.{self.name} of vigil.yaml", source=source) from error
+            raise SourceError(f"Spark cannot read it ({_told(error)}); {_next_step(error, self.name)}", source=source) from error
 
     def offer(self, rows: ibis.Table, cursor: Any, columns: Collection[str] | None) -> str:
         wanted = rows if columns is None else rows.select(*(name for name in rows.columns if name in columns))
@@ -72,9 +85,12 @@ class SparkParquet:
     def __init__(self, engine: SparkEngine, session: Any, folder: Path, files: Sequence[Path], pattern: str) -> None:
         self._local = ParquetEngine(folder)  # reads footers only, to name the file that is at fault
         self._files, self._pattern = files, pattern
+        hidden = [str(file) for file in files if file.name.startswith(("_", "."))]
+        if hidden:
+            raise SourceError("Spark passes over files whose names begin with _ or a dot; rename it", source=hidden[0])
         view = ibis.util.gen_name("vigil_parquet")
         with engine.reading(pattern):
-            paths = ["file://" + str(file.resolve()) for file in files]
+            paths = ["file://" + _GLOB_SIGNS.sub(r"\\\g<0>", str(file.resolve())) for file in files]
             session.read.option("mergeSchema", "true").parquet(*paths).createOrReplaceTempView(view)
             self.table: ibis.Table = engine.backend.table(view)
 
@@ -84,3 +100,39 @@ class SparkParquet:
     def part_with(self, column: str, value: Any) -> str:
         found = self._local.find(self._pattern)
         return self._pattern if found is None else found.part_with(column, value)
+
+
+def _configured(builder: Any) -> Any:
+    return builder.appName("vigil").config(map=CONFIGURATION)
+
+
+def _require_listening(master: str, source: str) -> None:
+    """Spark itself gives up on a master only after a minute, and leaves a context that cannot be used."""
+    if not master.startswith(STANDALONE):
+        return
+    told = "expected spark://host:port"
+    for place in master.removeprefix(STANDALONE).split(","):
+        host, _, port = place.rpartition(":")
+        try:
+            with socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS):
+                return
+        except ValueError:
+            continue
+        except OSError as error:
+            told = str(error)
+    raise SourceError(f"no Spark master answers at {master} ({told}); start it, or correct the connection in vigil.yaml", source=source)
+
+
+def _told(error: Exception) -> str:
+    """The first line that is about the cause: a Java error begins with where it was thrown."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    java = getattr(error, "java_exception", None)
+    if java is not None:
+        lines = str(java.getMessage() or java.toString()).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _next_step(error: Exception, name: str) -> str:
+    if "JAVA_GATEWAY_EXITED" in str(error):
+        return "install Java 17, and set JAVA_HOME if it is not on the PATH"
+    return f"check connections.{name} of vigil.yaml"
