@@ -7,6 +7,7 @@ STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
 WORKERS = 3
+LOCK_EXTRAS = example postgres dev
 LOCK_ARGS =
 ARGS =
 
@@ -45,7 +46,7 @@ lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for ne
 	  $(BIN)/python -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; uv=$$scratch/bin/uv; \
 	fi; \
 	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header --all-extras $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
+	  --no-header $(LOCK_EXTRAS:%=--extra %) $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
 	@if grep -nE '://|^-' requirements.lock; then \
 	  echo "requirements.lock must hold names, versions and hashes only: the lines above carry an address or an option." >&2; exit 1; \
 	fi
