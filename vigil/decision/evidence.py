@@ -10,7 +10,8 @@ from math import ceil
 from typing import Any
 
 from vigil.decision.confirmation import windows_per_year
-from vigil.decision.types import Action, Evidence, PastGain, PastWindow
+from vigil.decision.kind import trains
+from vigil.decision.types import Evidence, PastGain, PastWindow
 from vigil.errors import StoreError
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
 from vigil.spec.model import ModelSpec
@@ -34,7 +35,7 @@ def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
     retrained = [
         decision
         for decision in store.decisions(spec.model, end=evaluation.window.start)
-        if decision.action is Action.RETRAIN and decision.as_of <= evaluation.as_of
+        if trains(decision.action) and decision.as_of <= evaluation.as_of
     ]
     ended = [
         retraining.decision_id

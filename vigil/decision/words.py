@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vigil.decision import gates
-from vigil.decision.phrases import plural, when
+from vigil.decision.kind import KIND
+from vigil.decision.phrases import number, plural, when
 from vigil.decision.types import Action, Decision, GateResult, GateState
 
 HEADLINES = {
@@ -22,6 +23,7 @@ QUESTIONS = {
     gates.PASSING: "Will it pass by itself?",
     gates.RELEASE: "Is a release at fault?",
     gates.HARM: "Is there harm?",
+    KIND: "Which kind of harm is it?",
     gates.WORTH_IT: "Is retraining worth it now?",
 }
 
@@ -62,6 +64,8 @@ def _would_have_changed(decision: Decision) -> str:
         return f"drift of the inputs, or the same loss under version {last.numbers['previous']}: then the release would not explain it."
     if last.gate == gates.HARM:
         return _nearest_harm(last, decision.action)
+    if last.gate == KIND:
+        return f"a loss that harder cases do not explain, of {number(last.numbers['tolerated_loss'])} or more."
     if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
         return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:

@@ -354,8 +354,10 @@ class Economics(SpecModel):
     minimum_retrainings: Annotated[int, Field(ge=2)] = 3  # of the model's own, in the last year; with fewer the gain is unknown
 
 
-class Policy(SpecModel):
+class Policy(Grown):
     """When a finding becomes an action."""
+
+    later: ClassVar[tuple[str, ...]] = ("kind_rows",)
 
     drift: Sustained = Sustained(k=3, n=3)
     performance: Sustained = Sustained(k=2, n=3)  # windows whose metric is beyond the limit; the evidence tells whether by chance
@@ -364,6 +366,9 @@ class Policy(SpecModel):
     cool_down_windows: Annotated[int, Field(ge=0)] = 4  # windows after a retraining decision before the next
     anomalies: tuple[Anomaly, ...] = ()
     economics: Economics | None = None  # null: a retraining is not weighed against its cost
+    kind_rows: Annotated[int, Field(ge=200, le=50_000)] | None = (
+        4000  # labelled rows a side, at most, to tell what a loss is due to; null: not asked
+    )
 
 
 class Training(SpecModel):
