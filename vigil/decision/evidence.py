@@ -16,7 +16,7 @@ from vigil.errors import StoreError
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
-from vigil.store.records import Evaluation, RetrainingState
+from vigil.store.records import Evaluation, Payoff, RetrainingState
 
 DRIFT_SHARE = "drift_share"
 GAIN_KNOWN = (RetrainingState.PROMOTED, RetrainingState.KEPT)  # whether the challenger was better is decided, and stays so
@@ -42,7 +42,8 @@ def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
         for retraining in store.retrainings(spec.model)
         if retraining.state in GAIN_KNOWN and first <= retraining.requested_at and retraining.updated_at <= evaluation.as_of
     ]
-    return _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None, ended)
+    realised = [payoff.decision_id for payoff in store.payoffs(spec.model) if payoff.as_of <= evaluation.as_of]
+    return _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None, ended, realised)
 
 
 def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mapping[str, Any]) -> Evidence:
@@ -56,7 +57,8 @@ def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mappi
     if missing:
         raise StoreError(f"evaluation {missing[0]}, which the decision about {evaluation_id} looked at, is not in the store")
     history = [known[past] for past in noted["history"]]
-    return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"], noted.get("retrainings", ()))
+    retrainings, realised = noted.get("retrainings", ()), noted.get("realised", ())
+    return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"], retrainings, realised)
 
 
 def noted_of(evidence: Evidence) -> dict[str, Any]:
@@ -65,6 +67,7 @@ def noted_of(evidence: Evidence) -> dict[str, Any]:
         "history": [past.evaluation_id for past in reversed(evidence.history)],
         "last_retraining": evidence.last_retraining,
         "retrainings": [past.decision_id for past in evidence.gains],
+        "realised": [past.decision_id for past in evidence.gains if past.realised],
     }
 
 
@@ -80,10 +83,12 @@ def _evidence(
     history: Sequence[Evaluation],
     last_retraining: str | None,
     retrainings: Sequence[str],
+    realised: Sequence[str],
 ) -> Evidence:
     current = store.measurements([evaluation.evaluation_id])[evaluation.evaluation_id]
     measurements = store.measurements([past.evaluation_id for past in history], subject=WHOLE)
     version = store.version(spec.model, evaluation.version)
+    payoffs = {payoff.decision_id: payoff for payoff in store.payoffs(spec.model) if payoff.decision_id in realised}
     windows_since = None
     if last_retraining is not None:
         decision = store.decision(last_retraining)
@@ -102,12 +107,17 @@ def _evidence(
         windows_since_retraining=windows_since,
         last_retraining=last_retraining,
         baseline=version.baseline if version is not None else None,
-        gains=tuple(gain for decision_id in retrainings if (gain := _gain(store, spec, decision_id)) is not None),
+        gains=tuple(gain for decision_id in retrainings if (gain := _gain(store, spec, decision_id, payoffs.get(decision_id))) is not None),
     )
 
 
-def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
-    """Return what an ended retraining brought; None where it was compared by another metric, or not at all."""
+def _gain(store: Store, spec: ModelSpec, decision_id: str, payoff: Payoff | None) -> PastGain | None:
+    """Return what an ended retraining brought: over its horizon where that is over, else as compared.
+
+    None where it was compared by another metric or not at all, and where its horizon showed too little to tell.
+    """
+    if payoff is not None and payoff.metric == spec.compared_on.value:
+        return None if payoff.realised is None else PastGain(decision_id, payoff.realised, realised=True)
     retraining = store.retraining(decision_id)
     if retraining is None:
         raise StoreError(f"the retraining of decision {decision_id}, which a later one looked at, is not in the store")

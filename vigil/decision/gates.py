@@ -165,9 +165,11 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
         few = f"{plural(gain['retrainings'], 'retraining')} of the last year, {gain['needed']} are needed"
         return GateResult(WORTH_IT, GateState.UNKNOWN, f"{free_now} What a retraining brings is unknown: {few}.", numbers)
     pays = gain["worth"] >= gain["cost"]
+    realised = sum(past.realised for past in evidence.gains)
+    measured = f" ({realised} of them measured over their horizon)" if realised else ""
     sentence = (
-        f"The last {plural(gain['retrainings'], 'retraining')} brought {number(gain['mean'])} {spec.compared_on.value} on average; with "
-        f"{percent(1 - gain['quantile'])} certainty at least {number(gain['low'])}, worth {number(gain['worth'])} over "
+        f"The last {plural(gain['retrainings'], 'retraining')}{measured} brought {number(gain['mean'])} {spec.compared_on.value} on "
+        f"average; with {percent(1 - gain['quantile'])} certainty at least {number(gain['low'])}, worth {number(gain['worth'])} over "
         f"{plural(gain['horizon_windows'], 'window')}, {'more' if pays else 'less'} than the cost of {number(gain['cost'])}"
     )
     return GateResult(

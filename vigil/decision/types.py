@@ -57,10 +57,14 @@ class PastWindow:
 
 @dataclass(frozen=True)
 class PastGain:
-    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost."""
+    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost.
+
+    ``realised``: measured over its horizon, and not only by the comparison that promoted it, which speaks for the winner.
+    """
 
     decision_id: str
     gain: float
+    realised: bool = False
 
 
 @dataclass(frozen=True)

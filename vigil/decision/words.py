@@ -8,6 +8,7 @@ from vigil.decision import gates
 from vigil.decision.kind import KIND
 from vigil.decision.phrases import number, plural, when
 from vigil.decision.types import Action, Decision, GateResult, GateState
+from vigil.store.records import Payoff
 
 HEADLINES = {
     Action.RETRAIN: "Retrain.",
@@ -51,6 +52,16 @@ def explain(decision: Decision) -> Explanation:
     )
     answers = tuple((SIGNS[g.state], QUESTIONS.get(g.gate, g.gate), g.sentence) for g in decision.gates)
     return Explanation(headline=headline, gates=answers, would_have_changed=_would_have_changed(decision))
+
+
+def payoff_sentence(payoff: Payoff) -> str:
+    """Say what a promotion was expected to bring and what it brought."""
+    over = f"over {plural(payoff.windows, 'window')} with {plural(payoff.n, 'label')}"
+    expected = f"Expected {payoff.metric} to be better by {number(payoff.predicted)}"
+    if payoff.realised is None or payoff.low is None or payoff.high is None:
+        return f"{expected}; {over} too little to tell what it brought."
+    interval = f"{number(payoff.low)} to {number(payoff.high)}"
+    return f"{expected}; {over} it was better by {number(payoff.realised)} ({interval}) than the version that it replaced."
 
 
 def _would_have_changed(decision: Decision) -> str:
