@@ -30,10 +30,10 @@ def monitor(
 ) -> dict[str, Any]:
     """Look at one window of ``model`` and decide about it.
 
-    Writes: the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose
-    horizon is over (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the store), which the
-    flow ``deliver`` sends. A second run that sees the same rows, labels and specification finds
-    its evaluation and decision, writes nothing new, and only finishes what a killed run left.
+    Writes: the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose horizon is over
+    (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the
+    store), which the flow ``deliver`` sends. A second run that sees the same rows, labels and specification finds its evaluation and
+    decision, writes nothing new, and only finishes what a killed run left.
 
     Args:
         project: the project's folder.

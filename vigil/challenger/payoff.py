@@ -66,13 +66,23 @@ def measure_payoff(work: Workspace, retraining: Retraining, decision: Decision, 
         and not any(anomaly.overlaps(look.window) for anomaly in spec.policy.anomalies)
     )
     rng = np.random.default_rng(spec.training.seed)
-    known = {"metric": spec.compared_on.value, "predicted": float(retraining.comparison["difference"])}
+    unknown = Payoff(
+        decision_id=decision.decision_id,
+        model=spec.model,
+        as_of=due,
+        metric=spec.compared_on.value,
+        predicted=float(retraining.comparison["difference"]),
+        realised=None,
+        low=None,
+        high=None,
+        n=0,
+        windows=len(served),
+    )
     if not served:
-        return Payoff(decision.decision_id, spec.model, due, **known, realised=None, low=None, high=None, n=0, windows=0)
+        return unknown
     rows = labelled_rows(labelled_in(work, served, replace(decision, as_of=due)), spec)
     if len(rows) > SCORED_ROWS:
         rows = rows.iloc[np.sort(rng.choice(len(rows), SCORED_ROWS, replace=False))].reset_index(drop=True)
     label, weight = rows[LABEL].to_numpy(), rows[WEIGHT].to_numpy()
     found = compare(score(replaced, rows, spec), score(promoted, rows, spec), label, weight, spec, rng)
-    gain = {"realised": found.difference, "low": found.low, "high": found.high}
-    return Payoff(decision.decision_id, spec.model, due, **known, **gain, n=found.n, windows=len(served))
+    return replace(unknown, realised=found.difference, low=found.low, high=found.high, n=found.n)

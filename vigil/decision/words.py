@@ -77,6 +77,9 @@ def _would_have_changed(decision: Decision) -> str:
         return _nearest_harm(last, decision.action)
     if last.gate == KIND:
         return f"a loss that harder cases do not explain, of {number(last.numbers['tolerated_loss'])} or more."
+    fleet = last.numbers.get("fleet")
+    if decision.action is Action.HOLD and fleet is not None and fleet["spent"] >= fleet["most"] and not _cooling(last):
+        return f"a larger retraining_budget in vigil.yaml, or fewer retrainings of other models in the {fleet['days']:g} days before."
     if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
         return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:
@@ -84,15 +87,21 @@ def _would_have_changed(decision: Decision) -> str:
     return "no sustained breach, a declared event, or a retraining decided within the cool-down."
 
 
+FOUND = {
+    "drift": ("drift in breach", ""),
+    "performance": ("performance beyond its limit", ", and evidence that it is not chance"),
+    "business": ("a value surely below its minimum", ""),
+}
+
+
 def _nearest_sustained(gate: GateResult) -> str:
     if gate.numbers["anomaly"] is not None:
         return "no declared event over this window."
-    missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in ("drift", "performance")}
+    names = [name for name in FOUND if name in gate.numbers]
+    missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in names}
     nearest = min(missing, key=lambda name: (missing[name], name))
     rule = gate.numbers[nearest]
-    found, and_more = (
-        ("drift in breach", "") if nearest == "drift" else ("performance beyond its limit", ", and evidence that it is not chance")
-    )
+    found, and_more = FOUND[nearest]
     return f"{plural(missing[nearest], 'more window')} with {found} ({rule['k']} of {rule['n']} are needed){and_more}."
 
 

@@ -286,9 +286,8 @@ class SqlStore:
 
     def payoffs(self, model: str) -> tuple[Payoff, ...]:
         table = tables.payoff
-        return tuple(
-            map(rows.payoff_of, self._all(select(table).where(table.c.model == model).order_by(table.c.as_of, table.c.decision_id)))
-        )
+        query = select(table).where(table.c.model == model).order_by(table.c.as_of, table.c.decision_id)
+        return tuple(map(rows.payoff_of, self._all(query)))
 
     # reports --------------------------------------------------------------------------------------------------------
     def save_report(self, evaluation_id: str, kind: str, path: str) -> bool:
