@@ -183,3 +183,21 @@ def test_a_pooled_span_takes_the_reference_rows_wherever_there_are_some() -> Non
     taken = [plan_training(spec, week(7), found, wanted=Wanted(Span.POOLED)).include_reference for spec in (without, nowhere)]
     assert taken == [True, False]
     assert not plan_training(without, week(7), found).include_reference
+
+
+@pytest.mark.parametrize(
+    ("began", "trained_on", "holdout"),
+    [
+        (5, [5], [6, 7]),
+        (6, [6], [7]),  # of two harmed weeks one is learned from
+        (7, [6], [7]),  # of one harmed week there is nothing to learn from
+    ],
+)
+def test_the_holdout_leaves_a_harmed_window_to_learn_from(began: int, trained_on: list[int], holdout: list[int]) -> None:
+    """Two weeks are kept where there are enough; the specification's own span keeps the same ones."""
+    found = [evaluation(number) for number in range(8)]
+    recent, whole = (
+        plan_training(SPEC, week(7), found, wanted=Wanted(span, week(began).start, 100)) for span in (Span.RECENT, Span.SPECIFIED)
+    )
+    assert (recent.trained_on, recent.holdout) == (weeks(trained_on), weeks(holdout))
+    assert whole.holdout == recent.holdout

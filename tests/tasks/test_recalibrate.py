@@ -9,9 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from prefect.logging import disable_run_logger
 from scipy.special import expit
 
 from tasks.decide import decide_window, must_retrain
+from tasks.payoff import measure_payoffs
 from tasks.promotion import settle
 from tasks.registry import CHALLENGER, Registry
 from tasks.retraining import adopt_first_version, compare_challenger, open_retraining, train_challenger
@@ -21,6 +23,7 @@ from vigil.challenger.payoff import due_payoffs, measure_payoff
 from vigil.decision.kind import Kind, kind_of
 from vigil.decision.replay import replay
 from vigil.decision.types import Action, Decision
+from vigil.errors import RegistryError
 from vigil.evaluation.look import evaluation_of, look_at
 from vigil.evaluation.measure import performance_of
 from vigil.measurement import Layer, Measurement, Verdict
@@ -123,7 +126,9 @@ def killed(*_: Any, **__: Any) -> None:
     raise Killed
 
 
-def test_what_the_promotion_brought_is_measured_once_its_horizon_is_over(decided: tuple[Path, Decision]) -> None:
+def test_what_the_promotion_brought_is_measured_once_its_horizon_is_over(
+    decided: tuple[Path, Decision], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A horizon of two weeks, which version 2 serves: scored on the same labels, it loses less than version 1 would have."""
     folder, decision = decided
     path = folder / "models" / "credit.yaml"
@@ -143,5 +148,15 @@ def test_what_the_promotion_brought_is_measured_once_its_horizon_is_over(decided
     assert (payoff.decision_id, payoff.n, payoff.windows) == (decision.decision_id, 2 * ROWS, 2)
     assert payoff.low is not None
     assert payoff.low > 0
-    work.store.save_payoff(payoff)
-    assert due_payoffs(work, week_start(20)) == ()
+    window = Window(week_start(SOUND + RARER + 1), week_start(SOUND + RARER + 2))
+    look = look_at(open_source(work.project, work.spec), work.store, work.spec, window, week_start(SOUND + RARER + 3))
+    with disable_run_logger():
+        with monkeypatch.context() as patched:
+            patched.setattr(Registry, "load_model", away)
+            assert measure_payoffs.fn(str(folder), look) == 0  # a registry that is away holds nothing up
+        assert [measure_payoffs.fn(str(folder), look) for _ in range(2)] == [1, 0]
+    assert work.store.payoffs(MODEL) == (payoff,)
+
+
+def away(*_: Any) -> None:
+    raise RegistryError("no registry there")

@@ -124,10 +124,11 @@ def compare_with_champion(work: Workspace, decision: Decision, champion: Any, ch
 
 
 def plan_of(work: Workspace, decision: Decision, span: Span | None = None) -> TrainingPlan:
-    """Plan the training that a decision asks for, from evaluations made up to it. The holdout is the same for every span."""
+    """Plan the training that a decision asks for, from evaluations made up to it. ``span`` in place of its own: the holdout is the same."""
     decisions = work.store.decisions(work.spec.model, end=decision.window.end)
     asked, since = span_of(decision)
-    wanted = Wanted(span or asked, None if since is None else parse_moment(since), _labels_needed(work, decision))
+    harmed = parse_moment(since) if since is not None and asked is Span.RECENT else None
+    wanted = Wanted(span or asked, harmed, _labels_needed(work, decision))
     return plan_training(work.spec, decision.window, evaluated(work, decision), decisions, wanted=wanted)
 
 

@@ -31,7 +31,7 @@ class Wanted:
     """Which rows a decision wants a challenger to be trained on.
 
     Attributes:
-        since: of a recent span, when the harm began.
+        since: when the harm began; not given, or None: the holdout is as specified.
         labels: of a recent span, how many labels it needs.
     """
 
@@ -43,6 +43,12 @@ class Wanted:
         if self.span is Span.POOLED:
             return spec.source.reference is not None
         return self.span is Span.SPECIFIED and spec.training.include_reference
+
+    def holdout_windows(self, spec: ModelSpec, fit: Sequence[Window]) -> int:
+        """Return how many windows are kept: as specified, but of the windows since the harm began one is left to learn from."""
+        if self.since is None:
+            return spec.training.holdout_windows
+        return max(1, min(spec.training.holdout_windows, sum(window.start >= self.since for window in fit) - 1))
 
     def reached(self, window: Window, chosen: Sequence[Evaluation]) -> bool:
         """Tell whether what was chosen is enough, so that this window, which is earlier, is not looked at."""
@@ -98,6 +104,8 @@ def plan_training(
     The latest ``training.holdout_windows`` fit windows up to and with ``window`` are kept for the comparison; the
     ``training.windows`` fit windows before them are trained on (fewer where there are fewer, but at least one).
 
+    Where ``wanted.since`` says when the harm began, the holdout leaves one window of that time to be trained on, and keeps one at least.
+
     A ``recent`` span goes back no further than to when the harm began, or as far as the labels that it needs take it, and takes no
     reference rows; a ``pooled`` one takes them wherever ``source.reference`` is given.
 
@@ -113,23 +121,25 @@ def plan_training(
     evaluated = {evaluation.window: evaluation for evaluation in evaluations if evaluation.window.end <= window.end}
     decided = {decision.evaluation_id: decision for decision in decisions}
     first = min((found.start for found in evaluated), default=window.start)
+    grid = spec.window.between(first, window.end)
+    kept = wanted.holdout_windows(spec, [each for each in grid if _why_unfit(each, evaluated.get(each), decided, spec) is None])
     holdout: list[Window] = []
     trained_on: list[Window] = []
     excluded: list[Exclusion] = []
-    for looked_at in reversed(spec.window.between(first, window.end)):
+    for looked_at in reversed(grid):
         if len(trained_on) == spec.training.windows or wanted.reached(looked_at, [evaluated[each] for each in trained_on]):
             break
         reason = _why_unfit(looked_at, evaluated.get(looked_at), decided, spec)
         if reason is not None:
             excluded.append(Exclusion(looked_at, reason))
-        elif len(holdout) < spec.training.holdout_windows:
+        elif len(holdout) < kept:
             holdout.append(looked_at)
         else:
             trained_on.append(looked_at)
     if not trained_on:
         raise NotEnoughData(
-            f"{spec.model}: a challenger needs at least {spec.training.holdout_windows + 1} fit windows up to {window.key} "
-            f"({spec.training.holdout_windows} kept for the comparison and 1 to train on), found {len(holdout)}"
+            f"{spec.model}: a challenger needs at least {kept + 1} fit windows up to {window.key} "
+            f"({kept} kept for the comparison and 1 to train on), found {len(holdout)}"
             f"{_listed(excluded)}; wait for more windows, or lower training.holdout_windows"
         )
     return TrainingPlan(
