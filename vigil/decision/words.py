@@ -60,8 +60,11 @@ def payoff_sentence(payoff: Payoff) -> str:
     expected = f"Expected {payoff.metric} to be better by {number(payoff.predicted)}"
     if payoff.realised is None or payoff.low is None or payoff.high is None:
         return f"{expected}; {over} too little to tell what it brought."
-    interval = f"{number(payoff.low)} to {number(payoff.high)}"
-    return f"{expected}; {over} it was better by {number(payoff.realised)} ({interval}) than the version that it replaced."
+    # of a loss the interval's ends change places with their signs
+    low, high = (payoff.low, payoff.high) if payoff.realised >= 0 else (-payoff.high, -payoff.low)
+    how = "better" if payoff.realised >= 0 else "worse"
+    gain = f"{how} by {number(abs(payoff.realised))} ({number(low)} to {number(high)})"
+    return f"{expected}; {over} it was {gain} than the version that it replaced."
 
 
 def _would_have_changed(decision: Decision) -> str:
