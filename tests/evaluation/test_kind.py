@@ -114,3 +114,13 @@ def test_the_same_rows_in_another_order_give_the_same_measurements(tmp_path: Pat
         pd.read_parquet(path)[::-1].to_parquet(path)
     look(work, FIRST)
     assert [look(work, SECOND)[name] for name in PARTS] == [one[name] for name in PARTS]
+
+
+def test_cases_that_share_nothing_cannot_be_divided(tmp_path: Path) -> None:
+    """All amounts of the second day are far from any before."""
+    work = make(tmp_path / "p", second=turned)
+    rows = day_of(SECOND, model_version="2")
+    write(work, SECOND, rows.assign(score=turned(rows["score"].to_numpy()), amount=1e6))
+    look(work, FIRST)
+    found = look(work, SECOND)
+    assert (found[RELATION].value, found[RELATION].detail) == (None, {"because": "the harmed and the sound windows share too few cases"})

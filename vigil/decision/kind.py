@@ -152,17 +152,14 @@ def _sentence(kind: Kind, found: Mapping[str, Measurement], limit: float | None,
             f"{plural(recalibrated.n, 'label')}, within the limit of {number(limit)} (their calibration is "
             f"rejected with p = {number(found[CALIBRATION_P_VALUE].value)})."
         )
-    parts = (
-        f"{_share(found, HARDER)} by harder cases, {_share(found, RELATION)} by another relation, {_share(found, POPULATION)} by new cases"
-    )
     if kind is Kind.HARDER:
         return (
-            f"The cases are harder, which no training cures: {metric} is worse {parts}; without harder cases it is worse by at most "
-            f"{number(found[REMAINING].high)}, {number(spec.performance.tolerated_loss)} is tolerated."
+            f"The cases are harder, which no training cures: {metric} is worse {_shares(found)}; without harder cases it is worse by "
+            f"at most {number(found[REMAINING].high)}, {number(spec.performance.tolerated_loss)} is tolerated."
         )
     what = "The same inputs lead to other labels now" if kind is Kind.RELATION else "Cases have come that were not there before"
     learned = "recent rows" if kind is Kind.RELATION else "old and new rows together"
-    return f"{what}: {metric} is worse {parts}. It is learned from {learned}."
+    return f"{what}: {metric} is worse {_shares(found)}. It is learned from {learned}."
 
 
 def _undecided(found: Mapping[str, Measurement], spec: ModelSpec) -> str:
@@ -173,20 +170,13 @@ def _undecided(found: Mapping[str, Measurement], spec: ModelSpec) -> str:
         return "What the loss is due to was not measured."
     if harder.value is None:
         return f"What the loss is due to cannot be told: {harder.detail.get('because', 'too few labels')}."
-    parts = (
-        f"{_share(found, HARDER)} by harder cases, {_share(found, RELATION)} by another relation, {_share(found, POPULATION)} by new cases"
-    )
-    return f"What the loss is due to is not decided: {spec.performance.metric.value} is worse {parts}."
+    return f"What the loss is due to is not decided: {spec.performance.metric.value} is worse {_shares(found)}."
 
 
 def _shares(found: Mapping[str, Measurement]) -> str:
     names = {HARDER: "harder cases", RELATION: "another relation", POPULATION: "new cases"}
-    return ", ".join(f"{_share(found, name)} by {words}" for name, words in names.items())
-
-
-def _share(found: Mapping[str, Measurement], name: str) -> str:
-    part = found[name]
-    return f"by {number(part.value)} ({number(part.low)} to {number(part.high)})"
+    each = ((found[name], words) for name, words in names.items())
+    return ", ".join(f"by {number(part.value)} ({number(part.low)} to {number(part.high)}) by {words}" for part, words in each)
 
 
 def _value(measurement: Measurement | None) -> float | None:

@@ -7,6 +7,7 @@ windows, so that neither its training rows nor the model itself need be at hand.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -110,34 +111,24 @@ def _of_parts(now: pd.DataFrame, then: pd.DataFrame, spec: ModelSpec, version: s
         classes = f", {MINIMUM_PER_CLASS} of each class," if spec.task is Task.BINARY else ""
         because = f"it needs {needed} labels{classes} of harmed and of sound windows of the version, got {len(now)} and {len(then)}"
     if because is not None:
-        detail = {"because": because}
-        return tuple(
-            Measurement(
-                Layer.PERFORMANCE,
-                name,
-                None,
-                Verdict.NOT_ENOUGH_DATA,
-                len(now),
-                version=version,
-                reference=SOUND_WINDOWS,
-                detail=detail,
-            )
-            for name in (HARDER, RELATION, POPULATION, REMAINING)
-        )
+        return _unknown(because, len(now), version)
     rng, is_category = np.random.default_rng(spec.training.seed), [f.type is FeatureType.CATEGORICAL for f in spec.features.values()]
     names = [f"f{i}" for i in range(len(is_category))]
     x = encoded(pd.concat([now[names], then[names]], ignore_index=True), is_category)
     of_now = domain_probabilities(x[: len(now)], x[len(now) :], is_category, np.concatenate([now["w"], then["w"]]), rng)
-    found = decompose(
-        spec.performance.metric,
-        Side(*_vectors(then), shared_before(of_now[len(now) :])),
-        Side(*_vectors(now), shared_after(of_now[: len(now)])),
-        rng,
-        scoring=spec.performance.scoring,
-        confidence=spec.performance.confidence,
-    )
+    sides_of = Side(*_vectors(then), shared_before(of_now[len(now) :])), Side(*_vectors(now), shared_after(of_now[: len(now)]))
+    try:
+        found = decompose(spec.performance.metric, *sides_of, rng, scoring=spec.performance.scoring, confidence=spec.performance.confidence)
+    except NotEnoughData:
+        return _unknown("the harmed and the sound windows share too few cases", len(now), version)
     parts = {HARDER: found.harder, RELATION: found.relation, POPULATION: found.population, REMAINING: found.remaining}
     return tuple(_measurement(name, part, len(now) + len(then), version, SOUND_WINDOWS) for name, part in parts.items())
+
+
+def _unknown(because: str, n: int, version: str) -> tuple[Measurement, ...]:
+    known: dict[str, Any] = {"version": version, "reference": SOUND_WINDOWS, "detail": {"because": because}}
+    names = (HARDER, RELATION, POPULATION, REMAINING)
+    return tuple(Measurement(Layer.PERFORMANCE, name, None, Verdict.NOT_ENOUGH_DATA, n, **known) for name in names)
 
 
 def _too_few(rows: pd.DataFrame, spec: ModelSpec) -> bool:
