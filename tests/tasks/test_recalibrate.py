@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from tasks.registry import CHALLENGER, Registry
 from tasks.retraining import adopt_first_version, compare_challenger, open_retraining, train_challenger
 from tests.loop.small_project import MODEL, ROWS, SPEC, customers, make_project, week_start
 from vigil.challenger.fit import score
-from vigil.challenger.payoff import due_payoffs, measure_payoff
+from vigil.challenger.payoff import due_payoffs, horizon, measure_payoff
 from vigil.decision.kind import Kind, kind_of
 from vigil.decision.replay import replay
 from vigil.decision.types import Action, Decision
@@ -95,9 +96,10 @@ def test_it_is_made_once_whatever_dies_and_promoted_as_any_challenger(
     project = str(folder)
 
     def carry_out() -> None:
-        open_retraining.fn(project, decision.decision_id)
-        train_challenger.fn(project, decision.decision_id)
-        settle.fn(project, decision.decision_id, compare_challenger.fn(project, decision.decision_id))
+        moment = decision.as_of.isoformat()
+        open_retraining.fn(project, decision.decision_id, moment)
+        train_challenger.fn(project, decision.decision_id, moment)
+        settle.fn(project, decision.decision_id, compare_challenger.fn(project, decision.decision_id), moment)
 
     for name in ("save_version", "advance_retraining"):
         with monkeypatch.context() as patched:
@@ -148,6 +150,8 @@ def test_what_the_promotion_brought_is_measured_once_its_horizon_is_over(
     assert (payoff.decision_id, payoff.n, payoff.windows) == (decision.decision_id, 2 * ROWS, 2)
     assert payoff.low is not None
     assert payoff.low > 0
+    late = replace(retraining, updated_at=week_start(SOUND + RARER + 1))
+    assert horizon(work.spec, found, late)[0].start == week_start(SOUND + RARER + 1)  # approved a week later, it is judged from then on
     window = Window(week_start(SOUND + RARER + 1), week_start(SOUND + RARER + 2))
     look = look_at(open_source(work.project, work.spec), work.store, work.spec, window, week_start(SOUND + RARER + 3))
     with disable_run_logger():

@@ -26,10 +26,11 @@ HORIZON_WINDOWS = Economics.model_fields["horizon_windows"].default  # where the
 SCORED_ROWS = 50_000  # labelled rows at most, drawn with the specification's seed
 
 
-def horizon(spec: ModelSpec, decision: Decision) -> tuple[Window, ...]:
-    """Return the windows after the decision's over which its gain is believed to last."""
+def horizon(spec: ModelSpec, decision: Decision, retraining: Retraining) -> tuple[Window, ...]:
+    """Return the windows over which a promotion's gain is believed to last: from the one in which it was made, after the decision's."""
+    first = max(decision.window.shifted(1), spec.window.containing(retraining.updated_at))
     count = HORIZON_WINDOWS if spec.policy.economics is None else spec.policy.economics.horizon_windows
-    return tuple(decision.window.shifted(step) for step in range(1, count + 1))
+    return tuple(first.shifted(step) for step in range(count))
 
 
 def due_payoffs(work: Workspace, now: datetime) -> tuple[tuple[Retraining, Decision], ...]:
@@ -41,7 +42,7 @@ def due_payoffs(work: Workspace, now: datetime) -> tuple[tuple[Retraining, Decis
             continue
         decision = work.store.decision(retraining.decision_id)
         compared = retraining.comparison.get("difference") is not None
-        if decision is not None and compared and work.spec.as_of(horizon(work.spec, decision)[-1]) <= now:
+        if decision is not None and compared and work.spec.as_of(horizon(work.spec, decision, retraining)[-1]) <= now:
             found.append((retraining, decision))
     return tuple(found)
 
@@ -55,7 +56,7 @@ def measure_payoff(work: Workspace, retraining: Retraining, decision: Decision, 
     Raises:
         SourceError, TrainingFailed: the rows cannot be read, or a model cannot score them.
     """
-    spec, windows = work.spec, horizon(work.spec, decision)
+    spec, windows = work.spec, horizon(work.spec, decision, retraining)
     due = spec.as_of(windows[-1])
     looks = work.store.evaluations(spec.model, start=windows[0].start, end=windows[-1].end, as_of=due)
     served = tuple(
