@@ -179,7 +179,7 @@ def play_decisions(course: Course, cost: float) -> Played:
             continue
         found, paid = course.retrained(at, serving), weigh(evidence, spec)
         if found.gain is not None and paid is not None:
-            gains.append(PastGain(f"d{newest}", max(found.gain, 0.0), loss=paid.loss, excess=paid.excess, fresh=paid.fresh))
+            gains.append(PastGain(f"d{newest}", max(found.gain, 0.0), **paid.features()))
         retrained.append((newest, at))
         if found.gain is None or found.gain > 0:
             serving = found.version

@@ -16,7 +16,7 @@ from tests.decision.test_ladder import WEEK, a_spec, quality
 from vigil.decision.break_even import LEARNED, RECOVERED, believed, weigh
 from vigil.decision.evidence import gather, gather_again, noted_of, trained_rows
 from vigil.decision.ladder import decide
-from vigil.decision.types import Action, Decision, Evidence, GateResult, GateState, PastGain, PastWindow
+from vigil.decision.types import Action, Decision, Evidence, FleetBudget, GateResult, GateState, PastGain, PastWindow
 from vigil.decision.words import explain
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.model import Economics, ModelSpec
@@ -146,6 +146,26 @@ def test_a_week_without_labels_is_unknown() -> None:
 def test_an_event_is_not_acted_on_whatever_it_costs() -> None:
     found = seen(0.40, 0.40)
     assert decide(replace(found, current=replace(found.current, anomaly="strike")), priced(1)).action is Action.HOLD
+
+
+def test_the_budget_of_all_models_holds_even_what_pays() -> None:
+    spent = seen(0.70, 0.68, 0.66, fleet=FleetBudget(1, 7, ("d9",)), windows_since_retraining=2)
+    decision = decide(spent, priced(0.1))
+    assert decision.action is Action.HOLD
+    assert "budget of all models is spent" in decision.reason
+    assert "a larger retraining_budget" in explain(decision).would_have_changed
+
+
+def test_a_worth_that_is_surely_too_low_is_not_weighed_by_the_metric() -> None:
+    """Predictions are worth too little for three weeks; the AUC, which the price is in, is at its baseline."""
+    worth = Measurement(Layer.BUSINESS, "value_per_prediction", 1.0, Verdict.BREACH, 400, low=0.9, high=1.1, threshold=2.0)
+    found = seen(0.70, 0.70, 0.70)
+    windows = [replace(past, business=worth) for past in (found.current, *found.history)]
+    poor = replace(found, current=windows[0], history=tuple(windows[1:]))
+    spec = priced(100, 1)
+    wanted = spec.model_copy(update={"business": spec.business.model_copy(update={"minimum_value": 2.0})})
+    assert decide(poor, wanted).action is Action.RETRAIN
+    assert decide(poor, spec).action is Action.HOLD
 
 
 def test_what_retrainings_brought_is_learned_from() -> None:

@@ -243,8 +243,7 @@ def play(history: History, spec: ModelSpec, asks: Asks, *, until: int | None = N
         retrained.append(window)
         gain = history.gain(serving, window)
         paid = weigh(evidence, spec)
-        known = {} if paid is None else {"loss": paid.loss, "excess": paid.excess, "fresh": paid.fresh}
-        gains.append((window, PastGain(f"backtest-{window}", gain or 0.0, **known)))
+        gains.append((window, PastGain(f"backtest-{window}", gain or 0.0, **({} if paid is None else paid.features()))))
         if gain is not None:
             serving = window
             promoted.append(window)

@@ -16,7 +16,7 @@ windows without labels, and that the next cause of harm may be another one.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import takewhile
 from typing import Any
@@ -62,6 +62,14 @@ class BreakEven:
 
     def numbers(self) -> dict[str, Any]:
         return asdict(self)
+
+    def features(self) -> dict[str, Any]:
+        """What a :class:`~vigil.decision.types.PastGain` keeps, for later retrainings to learn from."""
+        return features_of(self.numbers())
+
+
+def features_of(numbers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: float(numbers[name]) for name in ("loss", "excess", "fresh")}
 
 
 def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
