@@ -4,7 +4,7 @@ A stream's first fifth trains the first version; 50 windows follow. The cost of 
 as a share of the first version's, plus ``c`` for each retraining. Losses: log loss, or the absolute error. Regret: that cost less the cost
 of the best choice of versions in hindsight. vigil's policy has one template for all streams; it is told ``c`` as its price.
 
-    python -m benchmarks.policy --data DIR [--made-up] [--sampled 1.0] [--seeds 1] [--only NAME] [--river-python PYTHON] [--json]
+    python -m benchmarks.policy --data DIR [--made-up] [--sampled 1.0] [--seeds 1] [--only NAME] [--keep 1.0] [--river-python PYTHON] [--json]
 
 ``DIR`` holds Parquet files and ``meta.json`` (task, target, time, label_delay or label_time, drop, by the file's name). Without
 ``--river-python`` (a Python with river) its two detectors are left out.
@@ -171,7 +171,8 @@ def _spread(spread: float | None) -> str:
 
 
 def _streams(options: argparse.Namespace, seed: int) -> Iterator[Stream]:
-    real = real_streams(options.data, sampled=options.sampled, seed=seed, only=options.only) if options.data is not None else ()
+    chosen = {"sampled": options.sampled, "only": options.only, "keep": options.keep}
+    real = real_streams(options.data, seed=seed, **chosen) if options.data is not None else ()
     return chain(real, made_up_streams(seed=seed) if options.made_up else ())
 
 
@@ -181,6 +182,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--made-up", action="store_true", help="also seeded streams of several kinds of change")
     parser.add_argument("--sampled", type=float, default=1.0, help="share of the labels that ever arrive")
     parser.add_argument("--seeds", type=int, default=1, help="how many; each but the first leaves a tenth of the rows out, at random")
+    parser.add_argument("--keep", type=float, help="share of the rows of --data that is played, at random, under every seed")
     parser.add_argument("--only", help="the one stream of --data to play")
     parser.add_argument("--river-python", help="a Python with river, for ADWIN and Page-Hinkley")
     parser.add_argument("--json", action="store_true")

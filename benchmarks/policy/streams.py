@@ -51,25 +51,26 @@ class Stream:
         return slice(int(begin), int(end))
 
 
-def real_streams(folder: Path, *, sampled: float, seed: int, only: str | None = None) -> Iterator[Stream]:
+def real_streams(folder: Path, *, sampled: float, seed: int, only: str | None = None, keep: float | None = None) -> Iterator[Stream]:
     """Yield the streams that ``meta.json`` names, in the order of their names.
 
     Args:
         sampled: the share of labels that ever arrive, drawn at random.
         seed: of that draw; under any but 0 a tenth of the rows, drawn by it, is left out as well.
         only: the one stream to read; None: all.
+        keep: the share of rows that is not left out, whatever the seed; None: as above.
     """
     for name, about in sorted(json.loads((folder / "meta.json").read_text()).items()):
         if only not in (None, name):
             continue
-        yield read_stream(name, folder / f"{name}.parquet", about, sampled=sampled, seed=seed)
+        yield read_stream(name, folder / f"{name}.parquet", about, sampled=sampled, seed=seed, keep=keep)
 
 
-def read_stream(name: str, path: Path, about: dict[str, Any], *, sampled: float, seed: int) -> Stream:
+def read_stream(name: str, path: Path, about: dict[str, Any], *, sampled: float, seed: int, keep: float | None = None) -> Stream:
     rng = np.random.default_rng(seed)
     rows = pd.read_parquet(path).sort_values(about["time"], kind="stable", ignore_index=True)
-    if seed:
-        rows = rows[rng.random(len(rows)) < KEPT].reset_index(drop=True)
+    if seed or keep is not None:
+        rows = rows[rng.random(len(rows)) < (KEPT if keep is None else keep)].reset_index(drop=True)
     left_out = {about["target"], about["time"], about.get("label_time"), *about["drop"]}
     features = rows[[column for column in rows.columns if column not in left_out]].apply(_as_numbers)
     time = pd.to_datetime(rows[about["time"]], utc=True)

@@ -60,6 +60,7 @@ def test_longer_delays_and_sampled_labels_are_read(tmp_path: Path) -> None:
 def test_another_seed_leaves_out_a_tenth_of_the_rows(tmp_path: Path) -> None:
     path = written(tmp_path) / "s.parquet"
     assert len(read_stream("s", path, ABOUT, sampled=1.0, seed=1).label) == pytest.approx(0.9 * HOURS, rel=0.02)
+    assert len(read_stream("s", path, ABOUT, sampled=1.0, seed=0, keep=0.3).label) == pytest.approx(0.3 * HOURS, rel=0.05)
 
 
 def test_no_version_is_trained_on_what_was_not_known(course: Course) -> None:
