@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from vigil.challenger.backtest import History
     from vigil.spec.model import ModelSpec
 
+FromDate = Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")]
+ToDate = Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this.")]
+
 
 def backtest(
     context: typer.Context,
@@ -24,8 +27,8 @@ def backtest(
         str | None, typer.Option("--policy", metavar="FILE", help="A specification of this model whose policy is tried. Default: its own.")
     ] = None,
     every: Annotated[int, typer.Option("--every", metavar="N", min=1, help="The windows between two retrainings by the clock.")] = 4,
-    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this.")] = None,
+    start: FromDate = None,
+    end: ToDate = None,
     plot: Annotated[str | None, typer.Option("--plot", metavar="FILE.html", help="Also draw the windows, as a page of its own.")] = None,
     as_json: Json = False,
 ) -> None:
@@ -66,8 +69,8 @@ def backtest(
 def tune(
     context: typer.Context,
     model: ModelArgument,
-    start: Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")] = None,
-    end: Annotated[str | None, typer.Option("--to", metavar="DATE", help="Windows that start before this.")] = None,
+    start: FromDate = None,
+    end: ToDate = None,
     as_json: Json = False,
 ) -> None:
     """Propose a policy: chosen by the first two thirds of the windows, shown beside the present one on the third held back."""

@@ -4,7 +4,8 @@ A stream's first fifth trains the first version; 50 windows follow. The cost of 
 as a share of the first version's, plus ``c`` for each retraining. Losses: log loss, or the absolute error. Regret: that cost less the cost
 of the best choice of versions in hindsight. vigil's policy has one template for all streams; it is told ``c`` as its price.
 
-    python -m benchmarks.policy --data DIR [--made-up] [--sampled 1.0] [--seeds 1] [--only NAME] [--keep 1.0] [--river-python PYTHON] [--json]
+    python -m benchmarks.policy --data DIR [--made-up] [--only NAME] [--keep 1.0] [--sampled 1.0] [--seeds 1] [--river-python PYTHON]
+                                [--json]
 
 ``DIR`` holds Parquet files and ``meta.json`` (task, target, time, label_delay or label_time, drop, by the file's name). Without
 ``--river-python`` (a Python with river) its two detectors are left out.
