@@ -12,7 +12,7 @@ from vigil.alerts.bundle import Situation, bundle
 from vigil.alerts.fleet import fleet_events
 from vigil.alerts.incident import Event, Incident, Kind, State, apply, fold
 from vigil.alerts.message import Message, messages_of
-from vigil.alerts.reading import Looked, looked, reach
+from vigil.alerts.reading import Looked, learnt, looked, reach, recent
 from vigil.errors import Conflict, NotAllowed, StoreError
 from vigil.measurement import Measurement
 from vigil.spec.channels import AlertSettings
@@ -113,7 +113,7 @@ def _append(store: Store, settings: AlertSettings, found: Incident, events: Sequ
 def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents: Sequence[Incident]) -> Situation:
     first = evaluation.window.shifted(-reach(spec)).start
     past = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
-    measured = store.measurements([evaluation.evaluation_id, *(each.evaluation_id for each in past)])
+    measured = _measured(store, spec, evaluation, past)
     decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
     decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)
     return Situation(
@@ -123,6 +123,15 @@ def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents:
         spec=spec,
         decision={} if decision is None else {"action": decision.action.value, "reason": decision.reason, "id": decision.decision_id},
     )
+
+
+def _measured(store: Store, spec: ModelSpec, evaluation: Evaluation, past: Sequence[Evaluation]) -> Mapping[str, tuple[Measurement, ...]]:
+    """Read all of the recent looks, and of the older ones only what thresholds are learnt from."""
+    ids = [each.evaluation_id for each in past]
+    near = max(len(ids) - recent(spec), 0)
+    measured = store.measurements([evaluation.evaluation_id, *ids[near:]])
+    metrics = learnt(measured[evaluation.evaluation_id], spec)
+    return {**store.measurements(ids[:near], metrics=metrics), **measured}
 
 
 def _looked(evaluation: Evaluation, measured: Mapping[str, tuple[Measurement, ...]], spec: ModelSpec) -> Looked:

@@ -112,12 +112,22 @@ def read(current: Looked, history: Sequence[Looked], spec: ModelSpec) -> tuple[R
     return tuple(found)
 
 
+def recent(spec: ModelSpec) -> int:
+    """Return how many windows of history every signal needs: twice the longest n, for windows in which it was not measured."""
+    return 2 * max(rule.sustained.n for rule in rules_of(spec))
+
+
 def reach(spec: ModelSpec) -> int:
-    """Return how many windows of history reading needs: twice the longest n, and the weeks of the longest dynamic threshold."""
+    """Return how many windows of history reading needs at most: the recent ones, and the weeks of the longest dynamic threshold."""
+    weeks = max((rule.dynamic.weeks for rule in rules_of(spec) if rule.dynamic is not None), default=0)
+    return recent(spec) + (weeks * WEEKDAYS if spec.window.days == 1 else weeks)
+
+
+def learnt(measurements: Sequence[Measurement], spec: ModelSpec) -> frozenset[str]:
+    """Return the metrics whose thresholds come from their own history: they need all of :func:`reach`, others what is :func:`recent`."""
     rules = rules_of(spec)
-    weeks = max((rule.dynamic.weeks for rule in rules if rule.dynamic is not None), default=0)
-    longest = max(rule.sustained.n for rule in rules)
-    return 2 * longest + (weeks * WEEKDAYS if spec.window.days == 1 else weeks)
+    found = ((measurement.metric, rule_for(measurement, rules)) for measurement in measurements)
+    return frozenset(metric for metric, rule in found if rule is not None and (rule.dynamic is not None or rule.of_baseline))
 
 
 def _lasting(signal: Signal, rule: AlertRule, history: Sequence[Looked], spec: ModelSpec) -> bool:

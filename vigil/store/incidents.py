@@ -47,7 +47,7 @@ def record(
 
 def events_query(model: str | None, incident_id: str | None) -> Select[tuple[object, ...]]:
     table = tables.incident_event
-    query = select(table).order_by(table.c.incident_id, table.c.number)
+    query = select(table).where(table.c.kind != Kind.DIGEST.value).order_by(table.c.incident_id, table.c.number)
     if model is not None:
         query = query.where(table.c.model == model)
     return query if incident_id is None else query.where(table.c.incident_id == incident_id)
