@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from vigil.alerts.escalation import escalate
 from vigil.alerts.message import Delivery, Message, Standing, in_turn, next_try, second_of
 from vigil.spec.channels import AlertSettings, Channel
 from vigil.store.contract import Store
@@ -44,7 +45,11 @@ class Drained:
 
 
 def drain(store: Store, settings: AlertSettings, send: Send, now: Callable[[], datetime]) -> Drained:
-    """Try every message that is due once. After a failure that may pass, a channel's other messages wait for the next drain."""
+    """Tell others what nobody acknowledged in time, and try every message that is due once.
+
+    After a failure that may pass, a channel's other messages wait for the next drain.
+    """
+    escalate(store, settings, now())
     due = sorted(in_turn(store.messages(standing=Standing.PENDING), now()), key=lambda message: message.channel)
     queues = [list(some) for _, some in groupby(due, key=lambda message: message.channel)]
     if not queues:
