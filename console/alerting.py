@@ -5,10 +5,12 @@ They need no orchestrator: they read and write the store, and send what waits in
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -201,13 +203,27 @@ def digest(
         sys.stdout.write(digest_text(found) + "\n")
 
 
-def metrics(context: typer.Context) -> None:
+def metrics(
+    context: typer.Context,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Replace this file in one step. Default: print.")] = None,
+) -> None:
     """Print the present state as OpenMetrics text, for Prometheus' textfile collector or an exporter."""
     from vigil.alerts.openmetrics import openmetrics
 
     project = session_of(context).project()
     with project.store() as store:
-        sys.stdout.write(openmetrics(store, sorted(project.models)))
+        text = openmetrics(store, sorted(project.models))
+    if to is None:
+        sys.stdout.write(text)
+        return
+    half = to.with_name(f"{to.name}.{os.getpid()}.half")  # no name that the collector reads: *.prom
+    try:
+        half.write_text(text)
+        half.replace(to)
+    except OSError as error:
+        raise UsageError(f"{to} cannot be written: {error.strerror}; give --to a file in a folder that exists") from None
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def send_waiting(project: Project) -> None:

@@ -74,6 +74,7 @@ class TestOpenMetrics:
             (("layer", "system"), ("metric", "latency_p95_ms"), ("model", "churn")): 100.0,
         }
         assert families["vigil_window_end_timestamp_seconds"] == {(("model", "churn"),): day(2).end.timestamp()}
+        assert families["vigil_window_length_seconds"] == {(("model", "churn"),): 86_400.0}
         assert families["vigil_breaches"][(("layer", "drift"), ("model", "churn"))] == 2.0
 
     def test_open_incidents_and_the_outbox_are_counted(self, families: dict[str, Any]) -> None:

@@ -123,3 +123,17 @@ def test_metrics_are_openmetrics_text(shop: Path) -> None:
     text = call(shop, "metrics").stdout
     assert 'vigil_incidents{model="churn",tier="P1",state="open"} 1.0' in text
     assert text.endswith("# EOF\n")
+
+
+def test_metrics_replace_a_file_in_one_step(shop: Path, tmp_path: Path) -> None:
+    file = tmp_path / "vigil.prom"
+    file.write_text("old")
+    assert call(shop, "metrics", "--to", str(file)).stdout == ""
+    assert file.read_text() == call(shop, "metrics").stdout
+    assert [each.name for each in tmp_path.glob("vigil.prom*")] == ["vigil.prom"]
+
+
+def test_metrics_to_a_folder_that_is_not_there_is_said(shop: Path, tmp_path: Path) -> None:
+    result = call(shop, "metrics", "--to", str(tmp_path / "none" / "vigil.prom"))
+    assert result.exit_code == 2
+    assert "No such file or directory" in result.stderr

@@ -50,6 +50,12 @@ class MlflowSpec(SpecModel):
     timeout_seconds: Annotated[int, Field(ge=1)] = 20
 
 
+class MetricsSpec(SpecModel):
+    """The state for Prometheus. `vigil metrics` prints it in any case."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None  # `vigil up` answers on it, on this machine; null: it does not
+
+
 class Connection(SpecModel):
     """A database that models' rows lie in. ``${NAME}`` stands for the environment's variable NAME."""
 
@@ -63,6 +69,7 @@ class ProjectSpec(SpecModel):
     store: StoreSpec = StoreSpec()
     prefect: PrefectSpec = PrefectSpec()
     mlflow: MlflowSpec = MlflowSpec()
+    metrics: MetricsSpec = MetricsSpec()
     reports: str = "state/reports"
     connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection
     alerts: AlertSettings = AlertSettings()
