@@ -56,6 +56,13 @@ class MetricsSpec(SpecModel):
     port: Annotated[int, Field(ge=1, le=65535)] | None = None  # `vigil up` answers on it, on this machine; null: it does not
 
 
+class PrometheusSpec(SpecModel):
+    """The Prometheus that models' `health.queries` are asked at."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None  # http://prometheus:9090
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0  # of one query; convention
+
+
 class Connection(SpecModel):
     """A database that models' rows lie in. ``${NAME}`` stands for the environment's variable NAME."""
 
@@ -70,6 +77,7 @@ class ProjectSpec(SpecModel):
     prefect: PrefectSpec = PrefectSpec()
     mlflow: MlflowSpec = MlflowSpec()
     metrics: MetricsSpec = MetricsSpec()
+    prometheus: PrometheusSpec = PrometheusSpec()
     reports: str = "state/reports"
     connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection
     alerts: AlertSettings = AlertSettings()
