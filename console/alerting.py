@@ -1,4 +1,4 @@
-"""Commands about incidents: ``incidents``, ``incident``, ``ack``, ``mute``, ``resolve``, ``channels``, ``digest``, ``metrics``.
+"""Commands about incidents: list, show, act on, look back; channels, the digest, the metrics.
 
 They need no orchestrator: they read and write the store, and send what waits in its outbox.
 """
@@ -201,6 +201,37 @@ def digest(
         print_json([asdict(each) | {"minor": [incident_row(i) for i in each.minor]} for each in found.models])
     else:
         sys.stdout.write(digest_text(found) + "\n")
+
+
+def postmortem(context: typer.Context, incident: IncidentArgument, as_json: Json = False) -> None:
+    """Look back on one incident. What happened when, and which signals would have told earlier, at how many false alarms."""
+    from vigil.alerts.alerting import incident as read_incident
+    from vigil.alerts.postmortem import postmortem as look_back
+    from vigil.alerts.words import headline
+    from vigil.decision.phrases import plural
+
+    project = session_of(context).project()
+    with project.store() as store:
+        found = look_back(store, project.model(read_incident(store, incident)[0].model), incident)
+    if as_json:
+        happened = [asdict(each) for each in found.timeline]
+        days = [asdict(each) | {"signal": str(each.signal), "lead": each.lead / timedelta(days=1)} for each in found.earlier]
+        print_json([incident_row(found.incident) | {"timeline": happened, "earlier": days}])
+        return
+    sys.stdout.write(f"{found.incident.incident_id}  {headline(found.incident)}\n\n")
+    for each in found.timeline:
+        sys.stdout.write(f"  {each.at:%Y-%m-%d %H:%M}  {each.what}\n")
+    sys.stdout.write("\n")
+    print_table(
+        [asdict(each) for each in found.earlier],
+        [
+            Column("would have told earlier", lambda r: str(r["signal"])),
+            Column("if alerted", lambda r: r["how"], fold=True),
+            Column("days", lambda r: f"{r['lead'] / timedelta(days=1):g}", right=True),
+            Column("false alarms", lambda r: f"{r['false_alarms']} in {plural(r['windows'], 'window')}", right=True),
+        ],
+        empty="Nothing that is measured would have told earlier.",
+    )
 
 
 def metrics(

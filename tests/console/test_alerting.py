@@ -137,3 +137,17 @@ def test_metrics_to_a_folder_that_is_not_there_is_said(shop: Path, tmp_path: Pat
     result = call(shop, "metrics", "--to", str(tmp_path / "none" / "vigil.prom"))
     assert result.exit_code == 2
     assert "No such file or directory" in result.stderr
+
+
+def test_a_postmortem_tells_what_happened_and_what_would_have_told_earlier(shop: Path) -> None:
+    """This shop takes one week of drift, so that its share is alerted at once; its features wait for the digest."""
+    name = alerted(shop)
+    call(shop, "ack", name, "--by", "ann", "--reason", "mine")
+    (row,) = answer(shop, "postmortem", name)
+    assert [happened["what"].partition(" by ")[0] for happened in row["timeline"]] == ["opened", "acknowledged"]
+    assert [(each["signal"], each["how"], each["lead"], each["false_alarms"]) for each in row["earlier"]] == [
+        ("psi of age", "at its first breach", 7.0, 0)
+    ]
+    shown = call(shop, "postmortem", name).stdout
+    assert "acknowledged by ann: mine" in shown
+    assert "psi of age" in shown

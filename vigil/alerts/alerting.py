@@ -104,6 +104,19 @@ def mute(store: Store, settings: AlertSettings, incident_id: str, *, until: date
     return _append(store, settings, found, found.after((Kind.MUTED, by, reason), at=at, body={"until": until.isoformat()}), at)
 
 
+def looked_of(evaluation: Evaluation, measured: Mapping[str, tuple[Measurement, ...]], spec: ModelSpec) -> Looked:
+    """Return an evaluation of the store as alerts see it."""
+    return looked(
+        evaluation.window,
+        evaluation.evaluation_id,
+        evaluation.version,
+        evaluation.spec_hash,
+        evaluation.as_of,
+        measured[evaluation.evaluation_id],
+        spec,
+    )
+
+
 def _append(store: Store, settings: AlertSettings, found: Incident, events: Sequence[Event], at: datetime) -> Incident:
     messages = _messages(events, {found.incident_id: found}, settings, at)
     store.record_alerts(None, model=found.model, at=at, events=events, messages=messages)
@@ -117,8 +130,8 @@ def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents:
     decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
     decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)
     return Situation(
-        current=_looked(evaluation, measured, spec),
-        history=[_looked(each, measured, spec) for each in reversed(past)],
+        current=looked_of(evaluation, measured, spec),
+        history=[looked_of(each, measured, spec) for each in reversed(past)],
         incidents=incidents,
         spec=spec,
         decision={} if decision is None else {"action": decision.action.value, "reason": decision.reason, "id": decision.decision_id},
@@ -132,18 +145,6 @@ def _measured(store: Store, spec: ModelSpec, evaluation: Evaluation, past: Seque
     measured = store.measurements([evaluation.evaluation_id, *ids[near:]])
     metrics = learnt(measured[evaluation.evaluation_id], spec)
     return {**store.measurements(ids[:near], metrics=metrics), **measured}
-
-
-def _looked(evaluation: Evaluation, measured: Mapping[str, tuple[Measurement, ...]], spec: ModelSpec) -> Looked:
-    return looked(
-        evaluation.window,
-        evaluation.evaluation_id,
-        evaluation.version,
-        evaluation.spec_hash,
-        evaluation.as_of,
-        measured[evaluation.evaluation_id],
-        spec,
-    )
 
 
 def _with_fleet(

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from vigil.alerts.alerting import incidents_of
+from vigil.alerts.alerting import incidents_of, looked_of
 from vigil.alerts.creeping import Creep, creeping
 from vigil.alerts.hours import sent_at
 from vigil.alerts.incident import FLEET, VIGIL, Event, Incident, Kind
 from vigil.alerts.message import Message, MessageKind, Standing, bare_body
-from vigil.alerts.reading import Looked, Signal, looked, read
+from vigil.alerts.reading import Looked, Signal, read
 from vigil.decision.phrases import number, plural
 from vigil.measurement import Layer, Verdict
 from vigil.spec.alerts import Tier
@@ -99,9 +99,7 @@ def _of(store: Store, spec: ModelSpec, start: datetime, end: datetime) -> ModelD
 def _looks(store: Store, spec: ModelSpec, end: datetime) -> list[Looked]:
     evaluations = store.evaluations(spec.model, start=end - HISTORY, end=end, as_of=end)
     measured = store.measurements([each.evaluation_id for each in evaluations])
-    return [
-        looked(e.window, e.evaluation_id, e.version, e.spec_hash, e.as_of, measured[e.evaluation_id], spec) for e in reversed(evaluations)
-    ]
+    return [looked_of(each, measured, spec) for each in reversed(evaluations)]
 
 
 def _habits(looks: Sequence[Looked], spec: ModelSpec) -> tuple[tuple[Habit, ...], tuple[Habit, ...]]:

@@ -105,7 +105,7 @@ def read(current: Looked, history: Sequence[Looked], spec: ModelSpec) -> tuple[R
     found = []
     for signal, measurement in sorted(current.measured.items()):
         rule = rule_for(measurement, rules)
-        reading = None if rule is None else _judged(signal, rule, current, usable, spec)
+        reading = None if rule is None else judged(signal, rule, current, usable, spec)
         if rule is not None and reading is not None:
             at_once = reading.tier is Tier.P0  # a catastrophe is not waited for
             found.append(replace(reading, firing=reading.breach and (at_once or _lasting(signal, rule, usable, spec))))
@@ -136,14 +136,14 @@ def _lasting(signal: Signal, rule: AlertRule, history: Sequence[Looked], spec: M
     for number, past in enumerate(history):
         if breaches >= rule.sustained.k or measured >= rule.sustained.n:
             break
-        reading = _judged(signal, rule, past, history[number + 1 :], spec)
+        reading = judged(signal, rule, past, history[number + 1 :], spec)
         if reading is not None:
             measured += 1
             breaches += reading.breach
     return breaches >= rule.sustained.k
 
 
-def _judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked], spec: ModelSpec) -> Reading | None:
+def judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked], spec: ModelSpec) -> Reading | None:
     """Judge one window by itself; None where it was not measured, or there is no history to judge it by."""
     measurement = at.measured.get(signal)
     if measurement is None or measurement.verdict is Verdict.NOT_ENOUGH_DATA:
