@@ -29,6 +29,19 @@ class TestRecording:
         assert store.messages() == (a_message(channel="mail"), a_message())
         assert store.alerted("e1")
 
+    def test_messages_are_found_by_when_they_were_made(self, store: SqlStore) -> None:
+        record_an_alert(store)
+        assert len(store.messages(since=NOW)) == 2
+        assert store.messages(since=later(1)) == ()
+
+    def test_a_digest_is_an_event_of_no_incident(self, store: SqlStore) -> None:
+        digest = an_event(incident_id="digest-1", kind=Kind.DIGEST, body={}, key="digest-1")
+        for _ in range(2):
+            store.record_alerts(
+                None, model=MODEL, at=NOW, events=[digest], messages=[a_message(incident_id="digest-1", key="digest-1:slack")]
+            )
+        assert (store.incident_events(), [m.key for m in store.messages()]) == ({}, ["digest-1:slack"])
+
     def test_the_same_look_again_changes_nothing(self, store: SqlStore) -> None:
         record_an_alert(store)
         changed = replace(an_event(), incident_id="i-2", key=None)
