@@ -116,6 +116,15 @@ class TestDelivering:
         assert store.deliveries(a_message().key) == (done,)
         assert not store.claim_message(replace(a_message(), attempts=1), until=later(3))
 
+    def test_a_channels_receipt_is_that_of_the_incidents_first_message_that_it_took(self, store: SqlStore) -> None:
+        assert store.receipt("i-1", "slack") is None
+        store.record_alerts(None, model=MODEL, at=NOW, events=[an_event(2)], messages=[a_message(2)])
+        for number, receipt in ((2, "later"), (1, "first")):
+            taken = Delivery(a_message(number).key, 1, NOW, delivered=True, detail="200", receipt=receipt)
+            store.finish_message(taken, standing=Standing.DELIVERED, next_at=NOW)
+            assert store.deliveries(a_message(number).key) == (taken,)
+        assert (store.receipt("i-1", "slack"), store.receipt("i-1", "mail"), store.receipt("i-2", "slack")) == ("first", None, None)
+
     def test_a_dead_letter_and_its_message_to_the_second_channel_are_one_write(self, store: SqlStore) -> None:
         store.claim_message(a_message(), until=later(1))
         second = a_message(channel="pager", key="second")

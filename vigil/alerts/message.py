@@ -47,6 +47,7 @@ class Message:
         number: of the incident's event that it tells.
         body: plain JSON: headline, lines, link, playbook, incident, model, tier, state, owner.
         attempts: how often it was tried. ``next_at``: not before then.
+        thread: the receipt of the incident's first message to this channel, where the channel gives one; known when it is sent.
     """
 
     key: str
@@ -59,17 +60,19 @@ class Message:
     next_at: datetime
     standing: Standing = Standing.PENDING
     attempts: int = 0
+    thread: str | None = None
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one attempt went; ``detail`` holds no secret."""
+    """How one attempt went; ``detail`` holds no secret. ``receipt`` is what the receiver calls the message, where it says."""
 
     key: str
     attempt: int
     at: datetime
     delivered: bool
     detail: str = ""
+    receipt: str | None = None
 
 
 def messages_of(before: Incident | None, after: Incident, event: Event, settings: AlertSettings, now: datetime) -> tuple[Message, ...]:

@@ -33,14 +33,14 @@ class ChannelKind(StrEnum):
 
 
 NEEDED = {
-    ChannelKind.SLACK: ("secret_url",),
+    ChannelKind.SLACK: (),
     ChannelKind.EMAIL: ("host", "sender", "to"),
     ChannelKind.WEBHOOK: (),
     ChannelKind.PAGERDUTY: ("routing_key",),
     ChannelKind.APPRISE: ("secret_url",),
 }
 ADMITTED = {
-    ChannelKind.SLACK: ("secret_url",),
+    ChannelKind.SLACK: ("secret_url", "token", "conversation", "url"),
     ChannelKind.EMAIL: ("host", "port", "sender", "to", "username", "password", "encryption"),
     ChannelKind.WEBHOOK: ("url", "secret_url", "authorization"),
     ChannelKind.PAGERDUTY: ("routing_key", "url"),
@@ -56,9 +56,11 @@ class Channel(SpecModel):
     tiers: tuple[Tier, ...] = (Tier.P0, Tier.P1)  # what is sent there; P2 is the weekly digest
     second: Name | None = None  # the channel that gets what this one could not deliver
     hours: Name | None = None  # of alerts.hours, in which it is told of all but P0; null: always
-    url: str | None = None  # webhook: an address without a secret; pagerduty: another than its own
+    url: str | None = None  # webhook: an address without a secret; pagerduty, slack with a token: another than its own
     secret_url: Secret | None = None  # slack, apprise, or a webhook whose address is a secret: ${NAME}
     authorization: Secret | None = None  # webhook: the Authorization header
+    token: Secret | None = None  # slack: of a bot that may write (chat:write); updates are then replies to the first message
+    conversation: Annotated[str, Field(pattern=r"^[A-Z0-9]{3,20}$")] | None = None  # slack, with a token: the channel's id, C0123456789
     routing_key: Secret | None = None  # pagerduty: the integration key of Events API v2
     host: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -79,6 +81,12 @@ class Channel(SpecModel):
         lacking = [name for name in NEEDED[self.kind] if not getattr(self, name)]
         if lacking:
             raise ValueError(f"a {self.kind} channel needs {', '.join(lacking)}")
+        if self.kind is ChannelKind.SLACK and (
+            (self.secret_url is None) == (self.token is None) or bool(self.token) != bool(self.conversation)
+        ):
+            raise ValueError(
+                "a slack channel needs secret_url (an incoming webhook), or token and conversation (a bot, which answers in threads)"
+            )
         if self.kind is ChannelKind.WEBHOOK and (self.url is None) == (self.secret_url is None):
             raise ValueError("a webhook channel needs either url or secret_url: ${NAME}")
         if self.kind is ChannelKind.EMAIL and (self.username is None) != (self.password is None):

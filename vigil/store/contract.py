@@ -245,6 +245,10 @@ class Store(Protocol):
         """Keep how an attempt went, where the message stands now, and the message to a second channel, together or not at all."""
         ...
 
+    def receipt(self, incident_id: str, channel: str) -> str | None:
+        """What a channel called the first message of an incident that it took; None where it said nothing, or took none."""
+        ...
+
     def deliveries(self, key: str) -> tuple[Delivery, ...]:
         """The attempts to deliver a message, in order."""
         ...

@@ -322,6 +322,10 @@ class SqlStore:
         with writing(self.engine) as connection:
             return incidents.finish(connection, delivery, standing, next_at, second)
 
+    def receipt(self, incident_id: str, channel: str) -> str | None:
+        row = self._one(incidents.receipt_query(incident_id, channel))
+        return None if row is None else str(row["receipt"])
+
     def deliveries(self, key: str) -> tuple[Delivery, ...]:
         table = tables.delivery
         return tuple(map(incidents.delivery_of, self._all(select(table).where(table.c.key == key).order_by(table.c.attempt))))
