@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy.event import listen
 
-from tests.alerts.build import a_spec, day, drift, errors, latency, psi, quality, rows
+from tests.alerts.build import a_spec, auc, day, drift, errors, latency, psi, quality, rows
 from tests.alerts.fleet import HOOK, ONE_CHANNEL, all_of, keep_look, see
 from vigil.alerts.alerting import acknowledge, incident, mute, resolve
 from vigil.alerts.incident import Kind, State
@@ -231,6 +231,12 @@ class TestCauses:
         for number in range(3):
             see(store, number, [drift(0.5, {"age": 0.5}), psi("age", 0.4), psi("age", 0.01, "same_season")])
         assert self.first_cause(store) == "seasonal"
+
+    def test_a_feature_that_moves_with_the_season_explains_no_loss(self, store: SqlStore) -> None:
+        """One feature of little importance is elsewhere, as it was a year ago; meanwhile the model became worse."""
+        for number in range(2):
+            see(store, number, [auc(0.5), drift(0.1, {"age": 0.1}), psi("age", 0.4), psi("age", 0.01, "same_season")])
+        assert self.first_cause(store) == "concept"
 
     def test_drift_that_the_season_does_not_know_is_covariate(self, store: SqlStore) -> None:
         for number in range(3):
