@@ -98,9 +98,14 @@ def open_engine(folder: Path, spec: ModelSpec, connections: Mapping[str, Connect
             f"`source.connection` names {name!r}, which is not in connections: of vigil.yaml (there: {known}); add it there",
             source=f"model {spec.model}",
         )
-    from vigil.sources.postgresql import PostgresqlEngine
+    connection = connections[name]
+    if connection.postgresql is not None:
+        from vigil.sources.postgresql import PostgresqlEngine
 
-    return PostgresqlEngine(name, expanded(connections[name].postgresql, name, os.environ))
+        return PostgresqlEngine(name, expanded(connection.postgresql, name, os.environ))
+    from vigil.sources.spark import SparkEngine
+
+    return SparkEngine(name, expanded(str(connection.spark), name, os.environ), folder)
 
 
 def expanded(text: str, connection: str, environ: Mapping[str, str]) -> str:

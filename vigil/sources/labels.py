@@ -6,6 +6,7 @@ in which they arrived, nor on the files that they came in.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -66,7 +67,7 @@ def find_faults(observations: ibis.Table, columns: Columns, task: Task) -> Label
     """
     probability, label, row_id = observations[PROBABILITY], observations[LABEL], observations[columns.id]
     bad_probability = probability.isnull() | ~((probability > 0) & (probability <= 1))  # NaN sorts above all numbers
-    possible = label.isin([0.0, 1.0]) if task is Task.BINARY else ~(label.isnan() | label.isinf())
+    possible = label.isin([0.0, 1.0]) if task is Task.BINARY else label.abs() <= sys.float_info.max  # NaN sorts above
     bad_label = label.notnull() & ~possible
     answer = observations.aggregate(
         bad_probability=bad_probability.sum(),
