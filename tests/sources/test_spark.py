@@ -105,9 +105,9 @@ def test_rows_are_sent_to_duckdb_for_expectations(folder: Path) -> None:
 
 @pytest.mark.usefixtures("session")
 def test_a_faulty_label_is_named_with_its_file(folder: Path) -> None:
-    wrong = labels(prediction_id=["d", "b", "c"], observed_at=pd.to_datetime(["2013-03-22"] * 3), label=[7, 0, 0])
+    wrong = labels(observed_at=pd.to_datetime(["2013-03-22"] * 3), label=[7, 0, 0])
     write(folder / "labels" / "wrong.parquet", wrong)
-    with pytest.raises(SourceError, match=r"wrong\.parquet.*1 labels are not 0 or 1, such as that of prediction 'd'"):
+    with pytest.raises(SourceError, match=r"wrong\.parquet.*1 labels are not 0 or 1, such as that of prediction 'a'"):
         through_spark(folder).labels(LATER)
 
 

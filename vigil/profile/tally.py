@@ -232,7 +232,7 @@ def _between(x: Floats, edges: Sequence[float], scratch: Scratch) -> Integers:
     beyond = [x.size]
     for edge in edges:
         np.greater(x, edge, out=above)
-        beyond.append(np.count_nonzero(above))
+        beyond.append(int(np.count_nonzero(above)))
     return -np.diff(np.array([*beyond, 0]))
 
 

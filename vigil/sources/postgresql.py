@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -107,5 +107,5 @@ class DatabaseRows:
     def require_readable(self) -> None:
         """An error of the engine names the table or file itself."""
 
-    def part_with(self, column: str, value: Any) -> str:
+    def part_with(self, held: Callable[[ibis.Table], ibis.Value]) -> str:
         return self._name

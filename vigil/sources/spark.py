@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -109,8 +109,8 @@ class SparkParquet:
     def require_readable(self) -> None:
         self._local.require_readable()
 
-    def part_with(self, column: str, value: Any) -> str:
-        return self._local.part_with(column, value)
+    def part_with(self, held: Callable[[ibis.Table], ibis.Value]) -> str:
+        return self._local.part_with(held)
 
     def _opened(self, files: Sequence[Path]) -> ibis.Table:
         view = ibis.util.gen_name("vigil_parquet")
