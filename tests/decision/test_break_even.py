@@ -19,7 +19,7 @@ from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Decision, Evidence, FleetBudget, GateResult, GateState, PastGain, PastWindow
 from vigil.decision.words import explain
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.spec.model import Economics, ModelSpec
+from vigil.spec.model import Economics, Metric, ModelSpec
 from vigil.store.records import Evaluation, RetrainingState
 from vigil.store.sql import open_store
 
@@ -173,6 +173,15 @@ def test_what_retrainings_brought_is_learned_from() -> None:
     nothing = tuple(PastGain(f"d{i}", 0.0, loss=0.3, excess=0.5) for i in range(3))
     assert believed(nothing) == (pytest.approx(0.2 / 1.75), pytest.approx(LEARNED), 3)
     assert decide(seen(0.70, 0.68, 0.66, gains=nothing), priced(1)).action is Action.HOLD
+
+
+def test_gains_by_another_metric_teach_nothing() -> None:
+    """Compared by the Brier score, they are not in the unit of the AUC's loss."""
+    spec = priced(1)
+    other = spec.model_copy(update={"comparison": spec.comparison.model_copy(update={"metric": Metric.BRIER})})
+    nothing = seen(0.70, 0.68, 0.66, gains=(PastGain("d", 0.0, loss=0.3, excess=0.5),))
+    counted = [found.retrainings for each in (spec, other) if (found := weigh(nothing, each)) is not None]
+    assert counted == [1, 0]
 
 
 def test_gains_whose_decision_said_nothing_of_the_loss_teach_nothing() -> None:

@@ -85,7 +85,8 @@ def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
     loss = np.array([_loss(m.value or 0.0, spec) for m in found])
     fresh = _fresh([m.n for m in found], evidence.trained_rows)
     since = _since(own, evidence)
-    recovered, learned, known = believed(evidence.gains)
+    same_unit = spec.compared_on is spec.performance.metric
+    recovered, learned, known = believed(evidence.gains if same_unit else ())
     each = recovered * (loss - best)[since:]
     avoidable = max(float(np.sum(each)), 0.0) + learned * float(np.sum((fresh * loss)[since:]))
     cost = terms.cost / terms.value

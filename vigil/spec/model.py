@@ -379,7 +379,7 @@ class Economics(Grown):
     later: ClassVar[tuple[str, ...]] = ("rule",)
 
     cost: Annotated[float, Field(gt=0)]  # of one retraining: training and review
-    value: Annotated[float, Field(gt=0)]  # of a gain of 1.0 in comparison.metric, for one window
+    value: Annotated[float, Field(gt=0)]  # of a gain of 1.0 for one window; break_even: in performance.metric, harm: in comparison.metric
     # break_even: retrain when the version has cost as much as a retraining (cost and value alone count); harm: when it is harmed and past
     # retrainings paid
     rule: Literal["break_even", "harm"] = "break_even"
