@@ -25,7 +25,7 @@ def test_the_flows_that_start_one_another_by_name_are_deployed_under_it(describe
     from prefect.flows import load_flow_from_entrypoint
 
     named = {deployment.name: load_flow_from_entrypoint(deployment.entrypoint).name for deployment in described.deployments}
-    assert named == {name: name for name in ("monitor_fleet", "monitor", "retrain", "deliver")}
+    assert named == {name: name for name in ("monitor_fleet", "monitor", "retrain", "deliver", "review")}
 
 
 def test_parameters_are_the_flows_own(described: Any) -> None:
@@ -37,9 +37,9 @@ def test_parameters_are_the_flows_own(described: Any) -> None:
         assert set(deployment.parameters) <= set(flow.parameters.properties)
 
 
-def test_only_the_fleet_and_the_deliveries_have_a_schedule(described: Any) -> None:
+def test_only_the_fleet_the_deliveries_and_the_reviews_have_a_schedule(described: Any) -> None:
     scheduled = {deployment.name: deployment.schedules for deployment in described.deployments if deployment.schedules}
-    assert set(scheduled) == {"monitor_fleet", "deliver"}
+    assert set(scheduled) == {"monitor_fleet", "deliver", "review"}
 
 
 def test_all_run_on_the_pool_that_the_image_works_for(described: Any) -> None:
@@ -54,7 +54,7 @@ def test_vigil_up_serves_them_with_the_projects_folder_and_schedule() -> None:
     with mock.patch.dict(os.environ):
         made = list(deployments_of(DEPLOYMENTS, {"VIGIL_PROJECT": "/some/project", "VIGIL_SCHEDULE": "30 4 * * 1"}))
     assert {deployment.flow_name: deployment.parameters["project"] for deployment in made} == dict.fromkeys(
-        ("monitor_fleet", "monitor", "retrain", "deliver"), "/some/project"
+        ("monitor_fleet", "monitor", "retrain", "deliver", "review"), "/some/project"
     )
     schedules = {deployment.flow_name: deployment.schedules for deployment in made if deployment.schedules}
     assert [(each.schedule.cron, each.schedule.timezone) for each in schedules["monitor_fleet"]] == [("30 4 * * 1", "UTC")]

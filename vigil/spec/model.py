@@ -274,11 +274,12 @@ class Drift(Grown):
 class Labels(Grown):
     """Ground truth: how late it comes and how much of it a window needs."""
 
-    later: ClassVar[tuple[str, ...]] = ("maturity",)
+    later: ClassVar[tuple[str, ...]] = ("maturity", "review_rows")
 
     delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
     minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
     maturity: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the expected labels from which a window counts; null: any
+    review_rows: Annotated[int, Field(ge=4, le=1000)] | None = None  # of the review session that is made every week; null: none is
 
 
 class OwnMetric(SpecModel):
