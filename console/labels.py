@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Column, Json, print_json, print_table, say
 from console.session import moment, session_of
@@ -24,7 +25,7 @@ AsOf = Annotated[str | None, typer.Option("--as-of", metavar="MOMENT", help="Lab
 def plan(
     context: typer.Context,
     model: ModelArgument,
-    budget: Annotated[int, typer.Option("--budget", min=2, help="How many labels to ask for.")],
+    budget: Annotated[int | None, typer.Option("--budget", min=2, help="How many labels to ask for. Default: labels.budget.")] = None,
     window: Annotated[
         str | None, typer.Option("--window", metavar="DATE", help="A moment in the window. Default: the latest that is due.")
     ] = None,
@@ -37,10 +38,13 @@ def plan(
 ) -> None:
     """Choose which predictions to have labelled, and write them to a file. The same call again is the same plan."""
     from vigil.evaluation.due import latest_due
-    from vigil.labels.keeping import kept_plan
+    from vigil.labels.keeping import budget_now, kept_plan
     from vigil.labels.request import write_request
 
     work = workspace(context, model)
+    budget = budget or budget_now(work.store, work.spec)
+    if budget is None:
+        raise UsageError(f"how many labels? Give --budget N, or labels.budget in the specification of {model}")
     now = datetime.now(UTC) if as_of is None else moment(as_of)
     of = latest_due(work.source, work.spec, now) if window is None else work.spec.window.containing(moment(window))
     made = kept_plan(work.source, work.store, work.spec, of, budget=budget, seed=seed, now=now)

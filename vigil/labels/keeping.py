@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from vigil.decision.gates import HARM
+from vigil.decision.types import Action
 from vigil.labels.plan import Plan, make_plan, plan_id_of
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
@@ -36,3 +38,20 @@ def plans_of(store: Store, model: str) -> list[Plan]:
     """Return all plans of a model, in the order of recording."""
     fields = ("plan_id", "model", "budget", "seed", "made_at")
     return [Plan.from_json(row.body, **{name: getattr(row, name) for name in fields}) for row in store.label_plans(model)]
+
+
+def budget_now(store: Store, spec: ModelSpec) -> int | None:
+    """Return how many labels to ask for as the specification says: ``labels.budget``, and ``labels.suspected_times`` as many while harm is
+    suspected or labels are asked for by the latest decision; None where no budget is specified."""
+    if spec.labels.budget is None:
+        return None
+    return round(spec.labels.budget * (spec.labels.suspected_times if suspected(store, spec.model) else 1.0))
+
+
+def suspected(store: Store, model: str) -> bool:
+    """Tell whether the latest decision about the latest window asks for labels, or its gate of harm found a suspicion."""
+    decisions = store.decisions(model)
+    if not decisions:
+        return False
+    harm = next((gate.numbers for gate in decisions[-1].gates if gate.gate == HARM), {})
+    return decisions[-1].action is Action.GET_LABELS or bool(harm.get("suspected"))
