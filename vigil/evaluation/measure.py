@@ -126,9 +126,10 @@ def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
 
     Of a window whose labels were planned: how many were asked for, and how many came.
     """
-    planned = next((design for design in source.designs(look.as_of) if design.window == look.window), None)
+    planned = source.asked_and_answered(look.window, look.as_of)
     if planned is not None:
-        return Maturity(sum(planned.asked), sum(planned.answered), float(sum(planned.answered)), 0.0)
+        asked, came = planned
+        return Maturity(asked, came, float(came), 0.0)
     labelled = source.labelled([look.window], look.as_of)
     chance = labelled["inclusion_probability"]
     with source.reading_log():

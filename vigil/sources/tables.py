@@ -176,6 +176,16 @@ class ModelSource:
                 found.setdefault(design.window, design)
         return tuple(found[window] for window in sorted(found))
 
+    def asked_and_answered(self, window: Window, as_of: datetime) -> tuple[int, int] | None:
+        """How many labels the plans of ``window`` that had come back by ``as_of`` asked for, and how many came, each as last imported.
+
+        None where no plan had come back.
+        """
+        back = [each for each in self._designs if each.window == window and each.answered_at is not None]
+        last = {each.plan_id: each for each in back if each.answered_at <= as_utc(as_of)}  # they come by the moment of the answer
+        answers = [(sum(plan.asked), sum(plan.answered)) for plan in last.values()]
+        return (sum(asked for asked, _ in answers), sum(came for _, came in answers)) if answers else None
+
     def answered_plans(self) -> frozenset[str]:
         """The ids of the plans whose labels have come back."""
         return frozenset(design.plan_id for design in self._designs)
