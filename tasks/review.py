@@ -21,6 +21,5 @@ def write_review(project: str, model: str, as_of: str | None) -> dict[str, Any] 
     window = latest_due(work.source, work.spec, now)
     session = open_session(work.source, work.store, work.spec, window, rows=work.spec.labels.review_rows, seed=0, now=now)
     path = work.project.path(session_file(session))
-    if not path.exists():  # one that a person has begun to fill in is left alone
-        write_session(work.source, work.spec, session, path)
+    write_session(work.source, work.spec, session, path)
     return {"model": model, "session_id": session.session_id, "predictions": len(session.picks), "path": str(path)}

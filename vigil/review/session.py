@@ -98,14 +98,17 @@ def session_file(session: Session) -> str:
     return f"reviews/{session.model}-{session.window.start.date()}-{session.session_id}.csv"
 
 
-def write_session(source: ModelSource, spec: ModelSpec, session: Session, path: Path) -> int:
-    """Write the session's rows to ``path`` (``.csv`` or ``.parquet``) whole or not at all, and return their number.
+def write_session(source: ModelSource, spec: ModelSpec, session: Session, path: Path) -> None:
+    """Write the session's rows to ``path`` (``.csv`` or ``.parquet``), whole or not at all.
 
+    A file that is there is left as it is: a person may have begun to fill it in.
     Left empty for the reviewer are the label, the outcome, a comment and a name. Texts are made harmless as in a request for labels.
 
     Raises:
         NotAllowed: the ending is another one.
     """
+    if path.exists():
+        return
     columns, ids = spec.columns, [pick.id for pick in session.picks]
     log, known = source.predictions(session.window), source.labelled([session.window], session.made_at)
     wanted = [columns.id, columns.time, columns.version, columns.score, *(name for name in spec.features if name in log.columns)]
@@ -126,4 +129,3 @@ def write_session(source: ModelSource, spec: ModelSpec, session: Session, path: 
     for name in (columns.label, OUTCOME, COMMENT, REVIEWER):
         rows[name] = pd.Series([None] * len(rows), dtype="object")
     write_rows(rows, path)
-    return len(rows)
