@@ -121,7 +121,7 @@ def _odd(source: ModelSource, spec: ModelSpec, window: Window, version: Version,
             continue
         low = max(summary.minimum, feature.minimum if feature.minimum is not None else summary.minimum)
         high = min(summary.maximum, feature.maximum if feature.maximum is not None else summary.maximum)
-        number: Any = finite_only(as_number(rows[name]), rows.schema()[name])
+        number: Any = finite_only(as_number(rows[name]), rows.schema()[name], engine)
         beyond: Any = ibis.greatest(low - number, number - high)
         off = beyond / ((high - low) or 1.0)
         far = rows.select(id=spec.columns.id, value=number, off=off).filter(off > 0)
