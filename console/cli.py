@@ -89,6 +89,7 @@ for command in (
     alerting.ack,
     alerting.mute,
     alerting.resolve,
+    alerting.postmortem,
     alerting.digest,
     alerting.metrics,
     segments.segments,

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from vigil.spec.alerts import Alerts
+from vigil.spec.alerts import Alerts, Tier
 from vigil.spec.base import Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
 from vigil.window import Window, windows_between
 
@@ -344,11 +344,37 @@ class Business(SpecModel):
     unit: str = ""  # of the values, such as EUR
 
 
-class Health(SpecModel):
-    """System health, from the log itself. None switches a limit off."""
+class Query(SpecModel):
+    """A system input that Prometheus is asked for, at `prometheus.url` of vigil.yaml. It must give one series."""
+
+    query: Annotated[str, Field(min_length=1)]  # PromQL, at the window's end; $window is its length: max_over_time(x[$window])
+    above: float | None = None  # breach above it
+    below: float | None = None  # breach below it
+    slope: bool = False  # of the query over the window, in units a day, instead of its value: a leak
+    tier: Tier = Tier.P1  # of what is outside in 2 of 3 windows
+
+    @model_validator(mode="after")
+    def _limits_leave_room(self) -> Query:
+        if self.above is not None and self.below is not None and self.below >= self.above:
+            raise ValueError(f"below {self.below:g} is not under above {self.above:g}: no value would be in bounds")
+        return self
+
+
+class Health(Grown):
+    """System health, from the log itself and from Prometheus. None switches a limit off."""
+
+    later: ClassVar[tuple[str, ...]] = ("queries",)
 
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = 200.0  # convention, a starting point
     error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.005  # convention, a starting point
+    queries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Query] = {}  # noqa: RUF012 - pydantic copies it; by name
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Health:
+        taken = sorted(name for name in self.queries if name in ("rows", "error_rate") or name.startswith("latency_"))
+        if taken:
+            raise ValueError(f"health.queries: {', '.join(taken)} is measured from the log; choose another name")
+        return self
 
 
 class Economics(SpecModel):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -237,11 +237,15 @@ class SqlStore:
     def evaluations_of(self, evaluation_ids: Sequence[str]) -> Mapping[str, Evaluation]:
         return {row["evaluation_id"]: rows.evaluation_of(row) for row in self._all_of(tables.evaluation, evaluation_ids)}
 
-    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
+    def measurements(
+        self, evaluation_ids: Sequence[str], *, subject: str | None = None, metrics: Collection[str] | None = None
+    ) -> Mapping[str, tuple[Measurement, ...]]:
         found: dict[str, list[Measurement]] = {evaluation_id: [] for evaluation_id in evaluation_ids}
         query = select(tables.measurement)
         if subject is not None:
             query = query.where(tables.measurement.c.subject == subject)
+        if metrics is not None:
+            query = query.where(tables.measurement.c.metric.in_(sorted(metrics)))
         for row in self._all_in(query, tables.measurement.c.evaluation_id, evaluation_ids):
             found[row["evaluation_id"]].append(rows.measurement_of(row))
         return {evaluation_id: tuple(sorted(some, key=lambda measurement: measurement.key)) for evaluation_id, some in found.items()}
@@ -329,13 +333,17 @@ class SqlStore:
             found.setdefault(event.incident_id, []).append(event)
         return {incident_id: tuple(events) for incident_id, events in found.items()}
 
-    def messages(self, *, standing: Standing | None = None, incident_id: str | None = None) -> tuple[Message, ...]:
+    def messages(
+        self, *, standing: Standing | None = None, incident_id: str | None = None, since: datetime | None = None
+    ) -> tuple[Message, ...]:
         table = tables.message
         query = select(table).order_by(table.c.created_at, table.c.incident_id, table.c.number, table.c.key)
         if standing is not None:
             query = query.where(table.c.standing == standing.value)
         if incident_id is not None:
             query = query.where(table.c.incident_id == incident_id)
+        if since is not None:
+            query = query.where(table.c.created_at >= rows.utc(since, "since"))
         return tuple(map(incidents.message_of, self._all(query)))
 
     def claim_message(self, message: Message, *, until: datetime) -> bool:
@@ -345,6 +353,10 @@ class SqlStore:
     def finish_message(self, delivery: Delivery, *, standing: Standing, next_at: datetime, second: Message | None = None) -> bool:
         with writing(self.engine) as connection:
             return incidents.finish(connection, delivery, standing, next_at, second)
+
+    def receipt(self, incident_id: str, channel: str) -> str | None:
+        row = self._one(incidents.receipt_query(incident_id, channel))
+        return None if row is None else str(row["receipt"])
 
     def deliveries(self, key: str) -> tuple[Delivery, ...]:
         table = tables.delivery

@@ -328,4 +328,5 @@ delivery = Table(
     Column("at", UtcTime, nullable=False),
     Column("delivered", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("receipt", Text),
 )
