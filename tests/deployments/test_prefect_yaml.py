@@ -75,3 +75,12 @@ def test_a_schedule_that_would_find_nothing_to_do_is_inactive(tiers: list[str] |
     with mock.patch.dict(os.environ):
         made = list(deployments_of(DEPLOYMENTS, {"VIGIL_PROJECT": "/some/project", "VIGIL_SCHEDULE": "30 4 * * 1"}, idle))
     assert {each.flow_name for each in made for schedule in each.schedules or () if schedule.active} == active
+
+
+@pytest.mark.parametrize(("rows", "idle"), [(None, {"deliver", "digest", "review"}), (40, {"deliver", "digest"})])
+def test_reviews_are_idle_until_a_model_wants_them(rows: int | None, idle: set[str]) -> None:
+    from deployments.serve import without_work
+    from tests.performance.test_measure import make_spec
+    from vigil.spec.channels import AlertSettings
+
+    assert without_work(AlertSettings(), [make_spec(labels={"review_rows": rows})]) == idle
