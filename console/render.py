@@ -92,6 +92,8 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         sys.stdout.write("\n")
     if row["retraining"] is not None:
         sys.stdout.write(f"It started a retraining: {_retraining(row)}.\n")
+    if row["payoff"] is not None:
+        sys.stdout.write(f"Did it pay? {row['payoff']['sentence']}\n")
     for report in reports:
         sys.stdout.write(f"Report: {report}\n")
     again = f"; {earlier} earlier of this window, before its rows or labels changed" if earlier else ""

@@ -67,19 +67,19 @@ def labelled_rows(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     return ordered
 
 
-def training_rows(labelled: pd.DataFrame, reference: pd.DataFrame | None, spec: ModelSpec) -> pd.DataFrame:
+def training_rows(labelled: pd.DataFrame, reference: pd.DataFrame | None, spec: ModelSpec, *, minimum: int | None = None) -> pd.DataFrame:
     """Return what the trainer is given: the reference's rows before those of the windows, each in canonical order.
 
     Raises:
-        NotEnoughData: fewer rows than ``training.minimum_rows``, or one class only.
+        NotEnoughData: fewer rows than ``minimum`` (default ``training.minimum_rows``), or one class only.
         SourceError: as :func:`labelled_rows`.
     """
     parts = [labelled_rows(part, spec) for part in (reference, labelled) if part is not None and len(part)]
     count = sum(map(len, parts))
-    if count < spec.training.minimum_rows:
+    needed = spec.training.minimum_rows if minimum is None else minimum
+    if count < needed:
         raise NotEnoughData(
-            f"{spec.model}: training needs {spec.training.minimum_rows} labelled rows, found {count}; "
-            "wait for more labels, or lower training.minimum_rows"
+            f"{spec.model}: training needs {needed} labelled rows, found {count}; wait for more labels, or lower training.minimum_rows"
         )
     frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
     if spec.task is Task.BINARY and frame[LABEL].nunique() < 2:

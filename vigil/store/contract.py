@@ -30,6 +30,7 @@ from vigil.store.records import (
     Champion,
     Evaluation,
     LabelPlan,
+    Payoff,
     Promotion,
     PromotionKind,
     Retraining,
@@ -215,6 +216,14 @@ class Store(Protocol):
 
     def retrainings(self, model: str) -> tuple[Retraining, ...]:
         """All retrainings of a model, in the order they were requested."""
+        ...
+
+    def save_payoff(self, payoff: Payoff) -> bool:
+        """Keep what a promotion brought; one per decision, never changed."""
+        ...
+
+    def payoffs(self, model: str) -> tuple[Payoff, ...]:
+        """What the promotions of a model brought, by the end of their horizon."""
         ...
 
     # reports --------------------------------------------------------------------------------------------------------
