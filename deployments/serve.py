@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +26,7 @@ from deployments.resume import resume_interrupted
 from deployments.supervise import READY_DESCRIPTOR
 from vigil.project import Project
 from vigil.spec.channels import AlertSettings
+from vigil.spec.model import ModelSpec
 
 QUERY_SECONDS = 2.0  # a run that is due waits at most this long; each look is one small query on this machine
 RUNS_AT_ONCE = 4  # convention: a fleet run, its retraining, and room for a person's
@@ -39,10 +40,12 @@ class LocalRunner(Runner):
         os._exit(143)
 
 
-def without_work(settings: AlertSettings) -> frozenset[str]:
-    """Return the deployments whose schedule would find nothing to do: without a channel nobody is ever told anything."""
-    needed = {"deliver": settings.channels, "digest": settings.digest_channels}
-    return frozenset(name for name, channels in needed.items() if not channels)
+def without_work(settings: AlertSettings, models: Iterable[ModelSpec] = ()) -> frozenset[str]:
+    """Return the deployments whose schedule would find nothing to do: without a channel nobody is ever told anything,
+    without a model with ``labels.review_rows`` nobody is asked to review."""
+    reviewed = [spec for spec in models if spec.labels.review_rows is not None]
+    needed: Mapping[str, Sized] = {"deliver": settings.channels, "digest": settings.digest_channels, "review": reviewed}
+    return frozenset(name for name, channels in needed.items() if not len(channels))
 
 
 def deployments_of(file: Path, environment: Mapping[str, str], idle: Collection[str] = ()) -> Iterator[RunnerDeployment]:
@@ -69,7 +72,8 @@ async def serve(project: Project, file: Path) -> None:
     """Register, resume, say ready, run; returns never but by an error."""
     environment = {PROJECT_VARIABLE: str(project.folder), SCHEDULE_VARIABLE: project.spec.prefect.schedule}
     runner = LocalRunner(name=project.spec.project, query_seconds=QUERY_SECONDS, limit=RUNS_AT_ONCE, pause_on_shutdown=False)
-    ours = [await runner.aadd_deployment(deployment) for deployment in deployments_of(file, environment, without_work(project.spec.alerts))]
+    idle = without_work(project.spec.alerts, project.models.values())
+    ours = [await runner.aadd_deployment(deployment) for deployment in deployments_of(file, environment, idle)]
     async with get_client() as client:
         for run in await resume_interrupted(client, ours, datetime.now(UTC)):
             what = "taken up again" if run.resumed else "given up"

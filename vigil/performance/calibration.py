@@ -1,12 +1,14 @@
-"""The calibration error of probabilities, with the noise of its bins taken out, and an interval that is honest where it is near 0.
+"""Calibration: the calibration error of probabilities with an honest interval, and what labels teach of the chance behind a score.
 
-Differs from :mod:`vigil.performance.metrics`, whose values are means or shares: this one is a norm of the means of bins. A plain
-binned error is above 0 for a perfectly calibrated model, the more so the fewer its labels.
+The error differs from the values of :mod:`vigil.performance.metrics`, means or shares: it is a norm of the means of bins. A plain binned
+error is above 0 for a perfectly calibrated model, the more so the fewer its labels; here the noise of the bins is taken out.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from scipy.special import chndtr, chndtrinc
@@ -53,6 +55,18 @@ def calibration_error(score: Vector, label: Vector, w: Vector, *, confidence: fl
     tail = (1 - confidence) / 2
     low, high = (_noncentrality(total / scale, df, p) for p in (1 - tail, tail))
     return value, (min(math.sqrt(low * scale), 1.0), min(math.sqrt(high * scale), 1.0))
+
+
+def calibrated(seen: tuple[Vector, Vector, Vector]) -> Callable[[Vector], Vector]:
+    """Return the chance of label 1 at a score, learned from ``seen`` (score, label, weight) by isotonic regression.
+
+    Zadrozny & Elkan 2002, doi:10.1145/775047.775151. Beyond the scores that were seen it is that of the nearest one.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    isotonic: Any = IsotonicRegression
+    fitted = isotonic(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(seen[0], seen[1], sample_weight=seen[2])
+    return lambda score: np.asarray(fitted.predict(score), dtype=np.float64)
 
 
 def _noncentrality(x: float, df: float, p: float) -> float:

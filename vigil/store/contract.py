@@ -35,6 +35,8 @@ from vigil.store.records import (
     PromotionKind,
     Retraining,
     RetrainingState,
+    Review,
+    ReviewSession,
     Version,
 )
 from vigil.window import Window
@@ -124,6 +126,21 @@ class Store(Protocol):
 
     def label_plans(self, model: str) -> tuple[LabelPlan, ...]:
         """All plans of labels of a model, in the order of recording."""
+        ...
+
+    # reviews by people ------------------------------------------------------------------------------------------------
+    def save_review_session(self, session: ReviewSession) -> bool: ...
+
+    def review_sessions(self, model: str) -> tuple[ReviewSession, ...]:
+        """All sessions of a model, in the order of recording."""
+        ...
+
+    def save_reviews(self, reviews: Sequence[Review]) -> int:
+        """Keep what people said of rows, together or not at all; return how many are new."""
+        ...
+
+    def reviews(self, model: str) -> tuple[Review, ...]:
+        """Everything that was said of a model's rows, in the order of recording."""
         ...
 
     # evaluations ----------------------------------------------------------------------------------------------------

@@ -28,6 +28,8 @@ from vigil.store.records import (
     PromotionKind,
     Retraining,
     RetrainingState,
+    Review,
+    ReviewSession,
     Version,
 )
 from vigil.store.rows import Row
@@ -185,6 +187,26 @@ class SqlStore:
     def label_plans(self, model: str) -> tuple[LabelPlan, ...]:
         query = select(tables.label_plan).where(tables.label_plan.c.model == model).order_by(tables.label_plan.c.seq)
         return tuple(map(rows.label_plan_of, self._all(query)))
+
+    # reviews by people ------------------------------------------------------------------------------------------------
+    def save_review_session(self, session: ReviewSession) -> bool:
+        with writing(self.engine) as connection:
+            return keep(
+                connection, tables.review_session, rows.review_session_row(session), keys=[("session_id",)], not_content=("made_at",)
+            )
+
+    def review_sessions(self, model: str) -> tuple[ReviewSession, ...]:
+        query = select(tables.review_session).where(tables.review_session.c.model == model).order_by(tables.review_session.c.seq)
+        return tuple(map(rows.review_session_of, self._all(query)))
+
+    def save_reviews(self, reviews: Sequence[Review]) -> int:
+        keys = [("session_id", "prediction_id", "reviewer", "at")]
+        with writing(self.engine) as connection:
+            return sum(keep(connection, tables.review, rows.review_row(review), keys=keys) for review in reviews)
+
+    def reviews(self, model: str) -> tuple[Review, ...]:
+        query = select(tables.review).where(tables.review.c.model == model).order_by(tables.review.c.seq)
+        return tuple(map(rows.review_of, self._all(query)))
 
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:

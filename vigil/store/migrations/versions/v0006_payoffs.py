@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0006"
-down_revision: str | None = "0008"  # it landed after that one
+down_revision: str | None = "0009"  # it landed after that one
 
 
 def upgrade() -> None:
