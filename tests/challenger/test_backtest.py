@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from console.backtest_plot import page_of
+from tests.console.shop import answer
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, customers, make_project, week_start
 from vigil.challenger.backtest import History, Outcome, backtest
 from vigil.challenger.tune import PRESENT, alternatives, best, tune
@@ -137,6 +138,16 @@ def test_tuning_proposes_by_the_first_two_thirds_and_shows_both_on_the_rest(hist
     shown = {change: each.held_back for change, each in tried.items() if each.held_back is not None}
     assert PRESENT in shown
     assert {len(outcome.starts) for outcome in shown.values() if outcome is not None} == {2}
+
+
+def test_what_tuning_tries_is_there_for_machines(history: History) -> None:
+    """Each policy whole, with what came of it; at most one is proposed, and never the present one."""
+    said = answer(history.work.project.folder, "tune", MODEL)
+    assert {row["change"] for row in said} == set(alternatives(history.work.spec.policy))
+    assert all(Policy.model_validate(row["policy"]) for row in said)
+    proposed = [row["change"] for row in said if row["proposed"]]
+    assert PRESENT not in proposed
+    assert len(proposed) <= 1
 
 
 def test_the_best_total_is_proposed_and_the_present_policy_where_none_is_better(history: History) -> None:
