@@ -121,7 +121,10 @@ def release(evidence: Evidence, spec: ModelSpec) -> GateResult:
 
 
 def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
-    """Gate 4: is there harm? *Confirmed* by evidence from labels that holds however often one looks, *suspected* by sustained drift."""
+    """Gate 4: is there harm? *Confirmed* by evidence from labels that holds however often one looks, *suspected* by sustained drift.
+
+    With a price, waiting that has cost as much as a retraining is harm enough.
+    """
     drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
     lasting = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)["sustained"]
     measured, found = evidence.current.performance, confirm(evidence, spec)
