@@ -35,7 +35,7 @@ def why(
 ) -> None:
     """Explain a decision in plain words. What each gate said, with its numbers, and what would have changed it."""
     from console.render import print_why
-    from console.rows import decision_rows, measurement_row
+    from console.rows import attempt_rows, decision_rows, measurement_row
     from vigil.decision.words import explain
 
     project = session_of(context).project()
@@ -57,6 +57,7 @@ def why(
         row: dict[str, Any] = decision_rows(store, [decision])[0]
         measurements = [measurement_row(m) for m in store.measurements([decision.evaluation_id])[decision.evaluation_id]]
         reports = dict(store.reports([decision.evaluation_id]).get(decision.evaluation_id, {}))
+        row["training_attempts"] = attempt_rows(store, model, decision.decision_id)
     row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
     if as_json:
         print_json([row | {"measurements": measurements}])

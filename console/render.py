@@ -92,6 +92,10 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         sys.stdout.write("\n")
     if row["retraining"] is not None:
         sys.stdout.write(f"It started a retraining: {_retraining(row)}.\n")
+    for attempt in row["training_attempts"]:
+        ended = str(attempt["outcome"]).replace("_", " ")
+        said = f": {attempt['message']}" if attempt["message"] else ""
+        sys.stdout.write(f"Training attempt {attempt['number']}: {ended} after {attempt['seconds']:.1f} s{said}.\n")
     for report in reports:
         sys.stdout.write(f"Report: {report}\n")
     again = f"; {earlier} earlier of this window, before its rows or labels changed" if earlier else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vigil.errors import TrainingOutcome
 from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement
 
 if TYPE_CHECKING:
@@ -60,7 +61,17 @@ def history_rows(store: Store, model: str) -> list[dict[str, Any]]:
         for r in store.retrainings(model)
         if r.state != "promoted"
     ]
-    return sorted(moves + others, key=lambda found: found["at"])
+    failed = [
+        row(a.at, f"training_{a.outcome}", None, None, by="", reason=a.message, decision_id=a.decision_id)
+        for a in store.training_attempts(model)
+        if a.outcome is not TrainingOutcome.TRAINED
+    ]
+    return sorted(failed + moves + others, key=lambda found: found["at"])
+
+
+def attempt_rows(store: Store, model: str, decision_id: str) -> list[dict[str, Any]]:
+    """How the attempts to train the challenger of a decision ended, in order."""
+    return [asdict(attempt) for attempt in store.training_attempts(model) if attempt.decision_id == decision_id]
 
 
 def measurement_row(measurement: Measurement) -> dict[str, Any]:

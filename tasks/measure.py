@@ -32,4 +32,4 @@ def measure_performance(project: str, look: Look) -> tuple[Measurement, ...]:
 @task(cache_policy=NO_CACHE)
 def measure_health(project: str, look: Look) -> tuple[Measurement, ...]:
     work = Workspace.open(project, look.model)
-    return measure.health_of(work.source, work.spec, look)
+    return measure.health_of(work.source, work.spec, look) + measure.training_of(work.store, work.spec, look)

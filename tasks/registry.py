@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pandas as pd
 
 from vigil.challenger.candidate import ADOPTED, Candidate
-from vigil.challenger.project_code import importable, project_modules
+from vigil.challenger.project_code import by_value, importable
 from vigil.errors import RegistryError, TrainingFailed
 from vigil.project import Project
 from vigil.spec.model import FeatureType, ModelSpec, Task
@@ -222,7 +222,7 @@ class Registry:
         import mlflow.sklearn
         from mlflow.models import Model
 
-        with _by_value(self.folder):
+        with by_value(self.folder):
             mlflow.sklearn.save_model(
                 candidate.model,
                 str(folder),
@@ -329,22 +329,6 @@ def _signature(spec: ModelSpec, example: pd.DataFrame) -> ModelSignature:
 def _category_type(values: pd.Series) -> str:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     return {"integer": "long", "boolean": "boolean", "floating": "double"}.get(kind, "string")
-
-
-@contextmanager
-def _by_value(folder: Path) -> Iterator[None]:
-    """Let cloudpickle take the project's own modules by value for the block: a version must not need the folder as it was."""
-    import cloudpickle  # type: ignore[import-untyped]
-
-    own = project_modules(folder)
-    for module in own:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in own:
-            with suppress(ValueError):  # another thread has ended its block on the same module
-                cloudpickle.unregister_pickle_by_value(module)
 
 
 def _quiet_loggers() -> None:

@@ -23,6 +23,7 @@ from vigil.challenger.compare import ComparisonVerdict
 from vigil.challenger.fit import score
 from vigil.challenger.make import Made, compare_with_champion, labelled_in, make_challenger, make_first
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
+from vigil.challenger.trainer import TrainerHere
 from vigil.decision.evidence import history_reach, past_window
 from vigil.decision.hindsight import best_versions
 from vigil.decision.ladder import decide
@@ -99,12 +100,16 @@ class History:
         """The version; None where there was too little to train on, or the trainer failed."""
         if version not in self._made:
             try:
-                self._made[version] = make_first(self.work) if version == FIRST else make_challenger(self.work, self.asked_by(version))
+                self._made[version] = self._make(version)
             except (NotEnoughData, TrainingFailed):
                 if version == FIRST:
                     raise
                 self._made[version] = None
         return self._made[version]
+
+    def _make(self, version: int) -> Made:
+        trainer = TrainerHere(self.work.project.folder, self.work.spec)
+        return make_first(self.work, trainer) if version == FIRST else make_challenger(self.work, self.asked_by(version), trainer)
 
     def gain(self, champion: int, challenger: int) -> float | None:
         """How much better the challenger is where it would be promoted; None where the champion stays."""
@@ -113,7 +118,7 @@ class History:
             one, other = self.made(champion), self.made(challenger)
             self._wins[key] = None
             if one is not None and other is not None:
-                found = compare_with_champion(self.work, self.asked_by(challenger), one.model, other.model)
+                found = compare_with_champion(self.work, self.asked_by(challenger), one.model, other.model, costs=False)
                 self._wins[key] = found.difference if found.verdict is ComparisonVerdict.PROMOTE else None
         return self._wins[key]
 

@@ -6,9 +6,11 @@ same store and labels, gives the same model: everything is as of its decision, i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import ibis
@@ -16,12 +18,15 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from vigil.challenger.compare import Comparison, compare
-from vigil.challenger.fit import fit, load_trainer, permutation_importance, score
-from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows, rows_digest, training_rows
+from vigil.challenger.compare import Comparison, ComparisonVerdict, compare
+from vigil.challenger.costs import costs_of
+from vigil.challenger.criteria import cost_criteria
+from vigil.challenger.fit import permutation_importance, score
+from vigil.challenger.rows import LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.trainer import Trainer
 from vigil.challenger.training_data import TrainingPlan, plan_training
 from vigil.decision.types import Decision
-from vigil.errors import NotEnoughData
+from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
 from vigil.spec.model import FeatureType
@@ -43,6 +48,7 @@ class Made:
         baseline: the performance metric on held-out rows.
         importance: feature -> share.
         layout, profile: JSON of the reference.
+        output: the end of what the trainer printed.
     """
 
     model: Any
@@ -53,13 +59,14 @@ class Made:
     importance: Mapping[str, float]
     layout: str
     profile: str
+    output: str = ""
 
 
-def make_first(work: Workspace) -> Made:
+def make_first(work: Workspace, trainer: Trainer) -> Made:
     """Make the first version from the reference rows.
 
-    Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest; the version itself is
-    then fitted to all of them.
+    Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest, without the label delay before that
+    fifth; the version itself is fitted to all of them.
 
     Raises:
         SourceError, NotEnoughData, TrainingFailed: there are no such rows, too few, or the trainer fails on them.
@@ -67,47 +74,53 @@ def make_first(work: Workspace) -> Made:
     spec = work.spec
     rows = training_rows(pd.DataFrame(), work.source.reference_rows().to_pandas(), spec)
     cut = int(len(rows) * FIRST_FIT_SHARE)
-    trainer = load_trainer(work.project.folder, spec.training.trainer)
-    early = fit(trainer, rows.iloc[:cut], spec)
     held_out = rows.iloc[cut:].reset_index(drop=True)
-    lineage = {"trained_on": [], "holdout": [], "excluded": {}, "include_reference": True, "reference_rows": len(rows), "window_rows": 0}
-    return _finish(work, fit(trainer, rows, spec), early, rows, held_out, lineage, ())
+    earlier = _before_gap(rows.iloc[:cut], held_out, spec)
+    early, model = trainer.fit(earlier, rows)
+    lineage = {
+        "baseline_rows": len(earlier),
+        **"trained_on": [], "holdout": [], "excluded": {}, "include_reference": True, "reference_rows": len(rows), "window_rows": 0}
+    return _finish(work, model, early, rows, held_out, lineage, ())
 
 
-def make_challenger(work: Workspace, decision: Decision) -> Made:
+def make_challenger(work: Workspace, decision: Decision, trainer: Trainer) -> Made:
     """Make the challenger that a decision asks for, from labels known when it was made.
 
     Raises:
-        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :func:`fit`.
+        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :class:`Trainer`.
     """
     spec, plan = work.spec, plan_of(work, decision)
     labelled = labelled_in(work, plan.trained_on, decision)
     reference = work.source.reference_rows().to_pandas() if plan.include_reference else None
-    rows = training_rows(labelled, reference, spec)
-    model = fit(load_trainer(work.project.folder, spec.training.trainer), rows, spec)
+    rows = training_rows(labelled, reference, spec, before=plan.cut_off)
+    (model,) = trainer.fit(rows)
     lineage = {
         **plan.to_json(),
         "decision_id": decision.decision_id,
         "labels_as_of": decision.as_of.isoformat(),
         "reference_rows": 0 if reference is None else len(reference),
         "window_rows": len(labelled),
+        "rows_after_cut_off": len(labelled) + (0 if reference is None else len(reference)) - len(rows),
         "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
     return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
 
 
-def compare_with_champion(work: Workspace, decision: Decision, champion: Any, challenger: Any) -> Comparison:
-    """Score the plan's held-out rows, which come after the challenger's training cut-off, with both models and compare."""
+def compare_with_champion(work: Workspace, decision: Decision, champion: Any, challenger: Any, *, costs: bool = True) -> Comparison:
+    """Score the plan's held-out rows, which come after the challenger's training cut-off, with both models and compare.
+
+    Args:
+        costs: whether the time that scoring takes and the models' sizes are judged too; not for what has to come out the same again.
+    """
+    spec = work.spec
     rows = held_out_rows(work, plan_of(work, decision), decision)
-    rng = np.random.default_rng(work.spec.training.seed)
-    return compare(
-        score(champion, rows, work.spec),
-        score(challenger, rows, work.spec),
-        rows[LABEL].to_numpy(),
-        rows[WEIGHT].to_numpy(),
-        work.spec,
-        rng,
-    )
+    rng = np.random.default_rng(spec.training.seed)
+    scores = score(champion, rows, spec), score(challenger, rows, spec)
+    found = compare(*scores, rows[LABEL].to_numpy(), rows[WEIGHT].to_numpy(), spec, rng, groups_of(rows, spec))
+    if not costs or found.verdict is ComparisonVerdict.NOT_ENOUGH_DATA:
+        return found
+    measured = costs_of(champion, challenger, rows, spec)
+    return found.judged_by(*cost_criteria(measured.champion, measured.challenger, measured.rows, spec))
 
 
 def plan_of(work: Workspace, decision: Decision) -> TrainingPlan:
@@ -123,7 +136,7 @@ def evaluated(work: Workspace, decision: Decision) -> tuple[Evaluation, ...]:
 
 def held_out_rows(work: Workspace, plan: TrainingPlan, decision: Decision) -> pd.DataFrame:
     """Return the labelled rows of the plan's holdout, in canonical order."""
-    return labelled_rows(labelled_in(work, plan.holdout, decision), work.spec)
+    return labelled_rows(labelled_in(work, plan.holdout, decision), work.spec, work.spec.fairness.protected)
 
 
 def labelled_in(work: Workspace, windows: tuple[Window, ...], decision: Decision) -> pd.DataFrame:
@@ -152,6 +165,10 @@ def _finish(
     scores = score(scored_by, held_out, spec)
     label, weight = held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy()
     baseline = value_of(spec.performance.metric, scores, label, weight, scoring=spec.performance.scoring)
+    if not math.isfinite(baseline):
+        raise TrainingFailed(
+            f"{spec.model}: {spec.performance.metric} on held-out rows is {baseline}", outcome=TrainingOutcome.NOT_A_NUMBER
+        )
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
     with _as_table(work, held_out.assign(**{spec.columns.score: scores})) as scored:
         population = _population(work, windows, include_reference=bool(lineage["include_reference"]))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from vigil.decision.types import Action, Decision
@@ -31,8 +31,10 @@ class TrainingPlan:
 
     Attributes:
         window: the window whose decision asks for the challenger.
-        trained_on: fit windows whose labelled rows the trainer sees.
+        trained_on: fit windows whose labelled rows before the cut-off the trainer sees.
         holdout: the latest fit windows; all of them later than ``trained_on``, never shown to the trainer.
+        gap_from: where the gap before the holdout begins: the label delay earlier. What a row of the gap turned out to be was decided
+            during the holdout, so that a model trained on it may have been told of the holdout.
         excluded: windows between the first trained on and ``window`` that are in neither, each with its reason.
         include_reference: whether the reference rows of the source are pooled with them.
     """
@@ -42,11 +44,12 @@ class TrainingPlan:
     holdout: tuple[Window, ...]
     excluded: tuple[Exclusion, ...]
     include_reference: bool
+    gap_from: datetime
 
     @property
     def cut_off(self) -> datetime:
-        """No row at or after this moment is trained on: the end of the last window trained on."""
-        return self.trained_on[-1].end
+        """No row at or after this moment is trained on, of the windows or of the reference."""
+        return min(self.trained_on[-1].end, self.gap_from)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: the lineage that is kept with the version."""
@@ -56,6 +59,7 @@ class TrainingPlan:
             "holdout": [window.key for window in self.holdout],
             "excluded": {exclusion.window.key: exclusion.reason for exclusion in self.excluded},
             "include_reference": self.include_reference,
+            "gap_from": self.gap_from.isoformat(),
             "cut_off": self.cut_off.isoformat(),
         }
 
@@ -65,7 +69,8 @@ def plan_training(spec: ModelSpec, window: Window, evaluations: Sequence[Evaluat
 
     Fit is a window that was evaluated, passed data quality, was not decided FIX_DATA, overlaps no declared anomaly and has labels.
     The latest ``training.holdout_windows`` fit windows up to and with ``window`` are kept for the comparison; the
-    ``training.windows`` fit windows before them are trained on (fewer where there are fewer, but at least one).
+    ``training.windows`` fit windows before them are trained on (fewer where there are fewer, but at least one), those that lie
+    wholly in the gap of ``labels.delay_days`` before the holdout excepted.
 
     Args:
         evaluations: the latest evaluation of each window, as ``Store.evaluations`` gives them; later windows are not looked at.
@@ -80,6 +85,7 @@ def plan_training(spec: ModelSpec, window: Window, evaluations: Sequence[Evaluat
     holdout: list[Window] = []
     trained_on: list[Window] = []
     excluded: list[Exclusion] = []
+    delay = timedelta(days=spec.labels.delay_days)
     for looked_at in reversed(spec.window.between(first, window.end)):
         if len(trained_on) == spec.training.windows:
             break
@@ -88,6 +94,8 @@ def plan_training(spec: ModelSpec, window: Window, evaluations: Sequence[Evaluat
             excluded.append(Exclusion(looked_at, reason))
         elif len(holdout) < spec.training.holdout_windows:
             holdout.append(looked_at)
+        elif looked_at.start >= holdout[-1].start - delay:
+            excluded.append(Exclusion(looked_at, f"within {spec.labels.delay_days:g} days (the label delay) before the comparison's rows"))
         else:
             trained_on.append(looked_at)
     if not trained_on:
@@ -102,6 +110,7 @@ def plan_training(spec: ModelSpec, window: Window, evaluations: Sequence[Evaluat
         holdout=tuple(reversed(holdout)),
         excluded=tuple(reversed(excluded)),
         include_reference=spec.training.include_reference,
+        gap_from=holdout[-1].start - delay,
     )
 
 

@@ -34,6 +34,7 @@ from vigil.store.records import (
     PromotionKind,
     Retraining,
     RetrainingState,
+    TrainingAttempt,
     Version,
 )
 from vigil.window import Window
@@ -196,6 +197,14 @@ class Store(Protocol):
 
     def retrainings(self, model: str) -> tuple[Retraining, ...]:
         """All retrainings of a model, in the order they were requested."""
+        ...
+
+    def record_training_attempt(self, attempt: TrainingAttempt) -> bool:
+        """Keep how an attempt to train ended; of two processes that made the same attempt the first one's stays."""
+        ...
+
+    def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
+        """All attempts to train challengers of a model, in the order of recording."""
         ...
 
     # reports --------------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from vigil.errors import TrainingOutcome
 from vigil.window import Window
 
 
@@ -183,3 +184,27 @@ class Retraining:
     comparison: Mapping[str, Any] = field(default_factory=dict)  # plain JSON of vigil.challenger.compare.Comparison
     reason: str = ""  # why it ended as it did, in plain words
     by: str = ""  # who approved or rejected
+
+
+@dataclass(frozen=True)
+class TrainingAttempt:
+    """One run of the trainer for a retraining that came to an end. Natural key: (decision_id, number).
+
+    Attributes:
+        number: 1 for the first.
+        at: when, on the clock that the retraining's own moments are of.
+        seconds: how long the trainer worked.
+        peak_mb: the most resident memory that was seen of its process and its children.
+        message: why it failed, in plain words; empty where it did not.
+        output: the end of what it printed.
+    """
+
+    decision_id: str
+    number: int
+    model: str
+    at: datetime
+    outcome: TrainingOutcome
+    seconds: float
+    peak_mb: float
+    message: str
+    output: str

@@ -14,8 +14,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vigil.decision.types import Action, Decision, GateResult, GateState
+from vigil.errors import TrainingOutcome
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.store.records import Batch, Evaluation, LabelPlan, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.records import (
+    Batch,
+    Evaluation,
+    LabelPlan,
+    Promotion,
+    PromotionKind,
+    Retraining,
+    RetrainingState,
+    TrainingAttempt,
+    Version,
+)
 from vigil.window import Window
 
 Row = Mapping[str, Any]
@@ -234,6 +245,25 @@ def retraining_of(row: Row) -> Retraining:
         reason=row["reason"],
         by=row["by"],
     )
+
+
+def training_attempt_row(attempt: TrainingAttempt) -> Row:
+    return {
+        "decision_id": _text(attempt.decision_id, "decision_id"),
+        "number": int(attempt.number),
+        "model": _text(attempt.model, "model"),
+        "at": utc(attempt.at, "at"),
+        "outcome": attempt.outcome.value,
+        "seconds": float(attempt.seconds),
+        "peak_mb": float(attempt.peak_mb),
+        "message": _text(attempt.message, "message"),
+        "output": _text(attempt.output, "output"),
+    }
+
+
+def training_attempt_of(row: Row) -> TrainingAttempt:
+    fields = {name: row[name] for name in TrainingAttempt.__dataclass_fields__}
+    return TrainingAttempt(**{**fields, "outcome": TrainingOutcome(row["outcome"])})
 
 
 def profile_set_row(model: str, window: Window, data_digest: str, layout_digest: str) -> Row:

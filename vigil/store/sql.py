@@ -15,10 +15,21 @@ from vigil.decision.types import Decision
 from vigil.measurement import Measurement
 from vigil.store import champions, incidents, ledger, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
-from vigil.store.keep import keep, keep_parts
+from vigil.store.keep import insert_new, keep, keep_parts, refuse_missing_parents
 from vigil.store.ledger import LedgerCheck
 from vigil.store.migrate import migrate
-from vigil.store.records import Batch, Champion, Evaluation, LabelPlan, Promotion, PromotionKind, Retraining, RetrainingState, Version
+from vigil.store.records import (
+    Batch,
+    Champion,
+    Evaluation,
+    LabelPlan,
+    Promotion,
+    PromotionKind,
+    Retraining,
+    RetrainingState,
+    TrainingAttempt,
+    Version,
+)
 from vigil.store.rows import Row
 from vigil.window import Window
 
@@ -268,6 +279,17 @@ class SqlStore:
     def retrainings(self, model: str) -> tuple[Retraining, ...]:
         table = tables.retraining
         return tuple(map(rows.retraining_of, self._all(select(table).where(table.c.model == model).order_by(table.c.seq))))
+
+    def record_training_attempt(self, attempt: TrainingAttempt) -> bool:
+        row = rows.training_attempt_row(attempt)
+        with writing(self.engine) as connection:
+            refuse_missing_parents(connection, tables.training_attempt, row)
+            return insert_new(connection, tables.training_attempt, row)
+
+    def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
+        table = tables.training_attempt
+        query = select(table).where(table.c.model == model).order_by(table.c.seq)
+        return tuple(map(rows.training_attempt_of, self._all(query)))
 
     # reports --------------------------------------------------------------------------------------------------------
     def save_report(self, evaluation_id: str, kind: str, path: str) -> bool:

@@ -188,6 +188,23 @@ retraining = Table(
     Index(None, "model"),
 )
 
+training_attempt = Table(
+    "training_attempt",
+    metadata,
+    _recording_order(),
+    Column("decision_id", Text, ForeignKey("retraining.decision_id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("peak_mb", Double, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    UniqueConstraint("decision_id", "number"),
+    Index(None, "model"),
+)
+
 profile_set = Table(
     "profile_set",
     metadata,
