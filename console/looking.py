@@ -57,6 +57,8 @@ def why(
         row: dict[str, Any] = decision_rows(store, [decision])[0]
         measurements = [measurement_row(m) for m in store.measurements([decision.evaluation_id])[decision.evaluation_id]]
         reports = dict(store.reports([decision.evaluation_id]).get(decision.evaluation_id, {}))
+        retraining = store.retraining(decision.decision_id)
+        row["comparison"] = None if retraining is None else dict(retraining.comparison)
         row["training_attempts"] = attempt_rows(store, model, decision.decision_id)
     row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
     if as_json:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.output import Column, Row, console, print_table
+from vigil.decision.markdown import CRITERIA, criterion_cells
 from vigil.decision.phrases import number, when
 
 if TYPE_CHECKING:
@@ -92,6 +94,9 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         sys.stdout.write("\n")
     if row["retraining"] is not None:
         sys.stdout.write(f"It started a retraining: {_retraining(row)}.\n")
+    criteria = (row["comparison"] or {}).get("criteria", ())
+    if criteria:
+        print_table(criteria, [Column(title, partial(_cell, place)) for place, title in enumerate(CRITERIA)], empty="")
     for attempt in row["training_attempts"]:
         ended = str(attempt["outcome"]).replace("_", " ")
         said = f": {attempt['message']}" if attempt["message"] else ""
@@ -100,6 +105,10 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         sys.stdout.write(f"Report: {report}\n")
     again = f"; {earlier} earlier of this window, before its rows or labels changed" if earlier else ""
     sys.stdout.write(f"Decision {row['decision_id']}, version {row['version']}, as of {when(row['as_of'])}{again}.\n")
+
+
+def _cell(place: int, criterion: Row) -> str:
+    return criterion_cells(criterion)[place]
 
 
 def print_checks(rows: Sequence[Row], *, by_model: bool) -> None:

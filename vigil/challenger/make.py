@@ -29,7 +29,7 @@ from vigil.decision.types import Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
-from vigil.spec.model import FeatureType
+from vigil.spec.model import FeatureType, ModelSpec
 from vigil.store.records import Evaluation
 from vigil.window import Window
 from vigil.workspace import Workspace
@@ -79,8 +79,21 @@ def make_first(work: Workspace, trainer: Trainer) -> Made:
     early, model = trainer.fit(earlier, rows)
     lineage = {
         "baseline_rows": len(earlier),
-        **"trained_on": [], "holdout": [], "excluded": {}, "include_reference": True, "reference_rows": len(rows), "window_rows": 0}
+        "trained_on": [],
+        "holdout": [],
+        "excluded": {},
+        "include_reference": True,
+        "reference_rows": len(rows),
+        "window_rows": 0,
+    }
     return _finish(work, model, early, rows, held_out, lineage, ())
+
+
+def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Leave out the label delay before the held-out rows; all stay where that leaves too few, as of a reference of one day."""
+    begins = held_out[spec.columns.time].min() - timedelta(days=spec.labels.delay_days)
+    kept = rows[~(rows[spec.columns.time] >= begins)].reset_index(drop=True)
+    return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
 
 
 def make_challenger(work: Workspace, decision: Decision, trainer: Trainer) -> Made:

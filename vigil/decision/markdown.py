@@ -52,23 +52,25 @@ def retraining_markdown(retraining: Retraining, decision: Decision) -> str:
     return "\n".join(lines)
 
 
-CRITERIA = ("criterion", "group", "champion", "challenger", "difference", "interval", "limit", "p (Holm)", "n", "")
+CRITERIA = ("criterion", "group", "champion", "challenger", "difference", "interval", "limit", "p (Holm)", "n", "standing")
 
 
 def criterion_cells(criterion: Mapping[str, Any]) -> tuple[str, ...]:
     """Return a criterion of a comparison (plain JSON) as the cells of a table with the header :data:`CRITERIA`."""
     low, high = criterion["low"], criterion["high"]
-    figures = (number(criterion[name]) for name in ("champion", "challenger", "difference"))
     return (
         str(criterion["name"]).replace("_", " "),
         "all rows" if criterion["subject"] == WHOLE else str(criterion["subject"]),
-        *figures,
+        *(_figure(criterion[name]) for name in ("champion", "challenger", "difference")),
         "–" if low is None or high is None else f"{number(low)} to {number(high)}",
-        number(criterion["limit"]),
-        number(criterion["p_value"]),
+        *(_figure(criterion[name]) for name in ("limit", "p_value")),
         f"{criterion['n']:,}",
         str(criterion["standing"]).replace("_", " "),
     )
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else number(value)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
