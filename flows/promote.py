@@ -7,6 +7,7 @@ from typing import Any
 
 from prefect import flow
 
+from tasks.card import publish_card
 from tasks.promotion import approve_challenger, reject_challenger, roll_back_champion
 from tasks.publish import publish_retraining
 
@@ -17,14 +18,16 @@ def approve(project: str, decision_id: str, by: str, reason: str) -> dict[str, A
 
     Approving again what is promoted changes nothing; a champion that moved since the comparison is a conflict.
     """
-    approve_challenger(project, decision_id, by, reason)
+    retraining = approve_challenger(project, decision_id, by, reason)
+    publish_card(project, retraining.model, retraining.challenger)
     return publish_retraining(project, decision_id)
 
 
 @flow(name="reject", flow_run_name="reject {decision_id}")
 def reject(project: str, decision_id: str, by: str, reason: str) -> dict[str, Any]:
     """Keep the champion, and the word and reason of the person who said so."""
-    reject_challenger(project, decision_id, by, reason)
+    retraining = reject_challenger(project, decision_id, by, reason)
+    publish_card(project, retraining.model, retraining.challenger)
     return publish_retraining(project, decision_id)
 
 

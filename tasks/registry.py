@@ -88,6 +88,13 @@ class Registry:
         with self._speaking(f"reading {model} version {version}"):
             return dict(self._version(model, version).tags)
 
+    def keep_card(self, model: str, version: str, documents: Mapping[str, str]) -> None:
+        """Keep a version's model card, file name -> text, in the folder ``card`` of its run; what was there is replaced."""
+        with self._speaking(f"writing the card of {model} version {version}"):
+            run_id = self._version(model, version).run_id
+            for name, text in documents.items():
+                self._client.log_text(run_id, text, f"card/{name}")
+
     # aliases --------------------------------------------------------------------------------------------------------
     def alias_version(self, model: str, alias: str) -> str | None:
         """Return the version that an alias names; None where the alias or the model is not there."""

@@ -20,6 +20,7 @@ from vigil.challenger.trainer import TrainerProcess
 from vigil.decision.pending import unfinished
 from vigil.decision.types import Decision
 from vigil.errors import NotEnoughData, RegistryError, StoreError, TrainingFailed
+from vigil.measurement import WHOLE
 from vigil.project import Project
 from vigil.store.records import PromotionKind, Retraining, RetrainingState, Version
 from vigil.window import moment_or_now
@@ -126,7 +127,7 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
         example=made.rows,
         training_digest=made.digest,
         lineage=made.lineage,
-        metrics={f"holdout_{metric}": made.baseline, "training_rows": float(len(made.rows))},
+        metrics={**_metrics(made), f"holdout_{metric}": made.baseline, "training_rows": float(len(made.rows))},
         importance=made.importance,
         layout=made.layout,
         profile=made.profile,
@@ -146,7 +147,7 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
                 metric=metric,
                 baseline=made.baseline,
                 importance=made.importance,
-                training={**made.lineage, "training_digest": made.digest},
+                training={**made.lineage, **made.held_out, "training_digest": made.digest},
                 layout=made.layout,
                 profile=made.profile,
                 decision_id=decision_id,
@@ -154,3 +155,10 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
             )
         )
     return version
+
+
+def _metrics(made: Made) -> dict[str, float]:
+    """What was measured on all held-out rows, each with the ends of its interval, by the names that MLflow shows."""
+    whole = [each for each in made.held_out["measured"] if each["subject"] == WHOLE and each["value"] is not None]
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    return {f"holdout_{each['metric']}{ending}": each[name] for each in whole for name, ending in ends.items()}

@@ -22,7 +22,8 @@ from vigil.challenger.compare import Comparison, ComparisonVerdict, compare
 from vigil.challenger.costs import costs_of
 from vigil.challenger.criteria import cost_criteria
 from vigil.challenger.fit import permutation_importance, score
-from vigil.challenger.rows import LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.held_out import measured_on
+from vigil.challenger.rows import GROUP, LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
 from vigil.challenger.trainer import Trainer
 from vigil.challenger.training_data import TrainingPlan, plan_training
 from vigil.decision.types import Decision
@@ -48,6 +49,7 @@ class Made:
         baseline: the performance metric on held-out rows.
         importance: feature -> share.
         layout, profile: JSON of the reference.
+        held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`).
         output: the end of what the trainer printed.
     """
 
@@ -59,6 +61,7 @@ class Made:
     importance: Mapping[str, float]
     layout: str
     profile: str
+    held_out: Mapping[str, Any]
     output: str = ""
 
 
@@ -72,9 +75,11 @@ def make_first(work: Workspace, trainer: Trainer) -> Made:
         SourceError, NotEnoughData, TrainingFailed: there are no such rows, too few, or the trainer fails on them.
     """
     spec = work.spec
-    rows = training_rows(pd.DataFrame(), work.source.reference_rows().to_pandas(), spec)
+    reference = work.source.reference_rows().to_pandas()
+    known = training_rows(pd.DataFrame(), reference, spec, also=[name for name in spec.fairness.protected if name in reference])
+    rows = known[[name for name in known if not name.startswith(GROUP)]]  # what it measures by is not trained on
     cut = int(len(rows) * FIRST_FIT_SHARE)
-    held_out = rows.iloc[cut:].reset_index(drop=True)
+    held_out = known.iloc[cut:].reset_index(drop=True)
     earlier = _before_gap(rows.iloc[:cut], held_out, spec)
     early, model = trainer.fit(earlier, rows)
     lineage = {
@@ -195,6 +200,7 @@ def _finish(
         importance=importance,
         layout=layout.to_json(),
         profile=profile.to_json(),
+        held_out=measured_on(held_out, scores, spec),
     )
 
 

@@ -73,18 +73,24 @@ def labelled_rows(rows: pd.DataFrame, spec: ModelSpec, also: Collection[str] = (
 
 
 def training_rows(
-    labelled: pd.DataFrame, reference: pd.DataFrame | None, spec: ModelSpec, *, before: datetime | None = None
+    labelled: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    spec: ModelSpec,
+    *,
+    before: datetime | None = None,
+    also: Collection[str] = (),
 ) -> pd.DataFrame:
     """Return what the trainer is given: the reference's rows before those of the windows, each in canonical order.
 
     Args:
         before: rows at or after this moment are left out; those without a time stay.
+        also: as of :func:`labelled_rows`.
 
     Raises:
         NotEnoughData: fewer rows than ``training.minimum_rows``, or one class only.
         SourceError: as :func:`labelled_rows`.
     """
-    parts = [labelled_rows(part, spec) for part in (reference, labelled) if part is not None and len(part)]
+    parts = [labelled_rows(part, spec, also) for part in (reference, labelled) if part is not None and len(part)]
     if before is not None:
         parts = [part[~(part[spec.columns.time] >= before)] for part in parts]
     count = sum(map(len, parts))
