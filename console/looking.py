@@ -34,6 +34,8 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Explain a decision in plain words. What each gate said, with its numbers, and what would have changed it."""
+    from dataclasses import asdict
+
     from console.render import print_why
     from console.rows import attempt_rows, decision_rows, measurement_row
     from vigil.decision.words import explain
@@ -59,6 +61,8 @@ def why(
         reports = dict(store.reports([decision.evaluation_id]).get(decision.evaluation_id, {}))
         retraining = store.retraining(decision.decision_id)
         row["comparison"] = None if retraining is None else dict(retraining.comparison)
+        asked = store.approval(decision.decision_id)
+        row["approval"] = None if asked is None else asdict(asked)
         row["training_attempts"] = attempt_rows(store, model, decision.decision_id)
     row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
     if as_json:

@@ -97,6 +97,12 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
     criteria = (row["comparison"] or {}).get("criteria", ())
     if criteria:
         print_table(criteria, [Column(title, partial(_cell, place)) for place, title in enumerate(CRITERIA)], empty="")
+    if row["approval"] is not None and row["retraining"] == "waiting_for_approval":
+        asked = row["approval"]
+        sys.stdout.write(
+            f"May v{asked['challenger']} serve in place of v{asked['champion']}? Answer until {when(asked['expires_at'])}: "
+            f'`vigil approve {asked["decision_id"]} --evidence {asked["evidence"][:12]} --reason "..."` or `vigil reject ...`.\n'
+        )
     for attempt in row["training_attempts"]:
         ended = str(attempt["outcome"]).replace("_", " ")
         said = f": {attempt['message']}" if attempt["message"] else ""

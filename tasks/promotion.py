@@ -8,6 +8,7 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.registry import Registry
+from vigil.challenger.approval import asked_of, require_may_answer
 from vigil.challenger.compare import Comparison
 from vigil.challenger.rollback import rollback_target
 from vigil.challenger.verdict import next_state
@@ -25,27 +26,37 @@ def settle(project: str, decision_id: str, comparison: Comparison | None, as_of:
     retraining = work.retraining(decision_id)
     if comparison is None or retraining.state is not RetrainingState.REGISTERED:
         return retraining
-    state, at, found = next_state(comparison, work.spec), moment_or_now(as_of), comparison.to_json()
+    state, at, found, reason = next_state(comparison, work.spec), moment_or_now(as_of), comparison.to_json(), comparison.sentence()
+    champion = work.store.champion(retraining.model)
+    if champion is None or champion.version not in (retraining.champion, retraining.challenger):
+        reason = f"It was compared with version {retraining.champion}, which is not champion any more. {reason}"
+        return work.store.advance_retraining(decision_id, RetrainingState.KEPT, at=at, comparison=found, reason=reason)
     if state is RetrainingState.PROMOTED:
-        return promote(work, retraining, by=POLICY, reason=comparison.sentence(), at=at, comparison=found)
-    return work.store.advance_retraining(decision_id, state, at=at, comparison=found, reason=comparison.sentence())
+        return promote(work, retraining, by=POLICY, reason=reason, at=at, comparison=found)
+    if state is RetrainingState.WAITING:
+        asked = asked_of(retraining, champion, found, work.spec, moment_or_now(None))
+        return work.store.ask_approval(asked, comparison=found, reason=reason, at=at)
+    return work.store.advance_retraining(decision_id, state, at=at, comparison=found, reason=reason)
 
 
 @task(cache_policy=NO_CACHE)
-def approve_challenger(project: str, decision_id: str, by: str, reason: str, as_of: str | None = None) -> Retraining:
+def answer_challenger(project: str, decision_id: str, by: str, reason: str, *, approve: bool, evidence: str | None = None) -> Retraining:
     work, _ = Workspace.of_decision(project, decision_id)
-    retraining = work.retraining(decision_id)
-    if retraining.state not in (RetrainingState.WAITING, RetrainingState.PROMOTED):
-        raise NotAllowed(
-            f"the challenger of {decision_id} does not wait for approval: its state is {retraining.state}. {retraining.reason}"
-        )
-    return promote(work, retraining, by=by, reason=reason, at=moment_or_now(as_of))
+    require_may_answer(work.spec, by, reason)
+    now = moment_or_now(None)
+    work.store.expire_approval(decision_id, at=now)
+    retraining = work.store.answer_approval(decision_id, approve=approve, by=by, reason=reason, at=now, evidence=evidence)
+    if approve and retraining.challenger is not None:
+        Registry(work.project).reconcile_alias(work.spec.model, retraining.challenger)
+    return retraining
 
 
 @task(cache_policy=NO_CACHE)
-def reject_challenger(project: str, decision_id: str, by: str, reason: str, as_of: str | None = None) -> Retraining:
-    work, _ = Workspace.of_decision(project, decision_id)
-    return work.store.advance_retraining(decision_id, RetrainingState.REJECTED, at=moment_or_now(as_of), by=by, reason=reason)
+def expire_approvals(project: str, model: str) -> None:
+    store = Workspace.open(project, model).store
+    for retraining in store.retrainings(model):
+        if retraining.state is RetrainingState.WAITING:
+            store.expire_approval(retraining.decision_id, at=moment_or_now(None))
 
 
 @task(cache_policy=NO_CACHE)

@@ -38,7 +38,7 @@ class Criterion:
     """One criterion with its numbers.
 
     Attributes:
-        name: ``non_inferiority``, ``calibration``, ``value``, ``flipped``, ``score_change``, ``latency``, ``size``.
+        name: ``non_inferiority``, ``calibration``, ``value``, ``flipped``, ``score_change``, ``latency_ms``, ``size_mb``.
         subject: ``column=value`` of a group, else ``*``.
         difference: positive = the challenger is better; None where the two values are not told apart so.
         low, high: the difference's interval.
@@ -79,8 +79,8 @@ NAMES = {
     "value": "value per prediction",
     "flipped": "share of decisions that change",
     "score_change": "mean change of the score",
-    "latency": "time to score a row, in ms",
-    "size": "size of the model, in MB",
+    "latency_ms": "milliseconds to score a row",
+    "size_mb": "megabytes of the model",
 }
 
 
@@ -118,7 +118,7 @@ def cost_criteria(champion: tuple[float, float], challenger: tuple[float, float]
     asked = spec.comparison
     limits = asked.tolerated_slowdown, asked.tolerated_growth
     found = []
-    for name, old, new, factor in zip(("latency", "size"), champion, challenger, limits, strict=True):
+    for name, old, new, factor in zip(("latency_ms", "size_mb"), champion, challenger, limits, strict=True):
         found.append(_limited(name, old, new, None if factor is None else factor * old, n))
     return tuple(found)
 

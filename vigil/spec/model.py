@@ -400,6 +400,8 @@ class Comparison(Grown):
         "tolerated_flips",
         "tolerated_slowdown",
         "tolerated_growth",
+        "approvers",
+        "approval_days",
     )
 
     metric: Metric | None = None  # None: the performance metric
@@ -407,6 +409,8 @@ class Comparison(Grown):
     resamples: Annotated[int, Field(ge=200)] = 1000
     minimum_rows: Annotated[int, Field(ge=20)] = 200
     promotion: Literal["approve", "automatic"] = "approve"
+    approvers: tuple[str, ...] = ()  # users who may approve and reject; empty: everybody who may write to the store
+    approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
     guarded: tuple[str, ...] | None = None  # columns in none of whose values a challenger may lose; null: fairness.protected
     margin: Annotated[float, Field(gt=0)] | None = None  # what it may lose there, in the metric's unit; null: performance.tolerated_loss
     calibration_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05  # binary: what the calibration error may grow by; convention

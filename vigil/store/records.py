@@ -147,11 +147,12 @@ class RetrainingState(StrEnum):
     PROMOTED = "promoted"
     KEPT = "champion_kept"
     REJECTED = "rejected"
+    EXPIRED = "expired"
     FAILED = "failed"
 
     @property
     def final(self) -> bool:
-        return self in (RetrainingState.PROMOTED, RetrainingState.KEPT, RetrainingState.REJECTED, RetrainingState.FAILED)
+        return self not in (RetrainingState.REQUESTED, RetrainingState.REGISTERED, RetrainingState.WAITING)
 
 
 EDGES: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
@@ -162,10 +163,11 @@ EDGES: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
         RetrainingState.KEPT,
         RetrainingState.FAILED,
     ),
-    RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED),
+    RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED, RetrainingState.EXPIRED),
     RetrainingState.PROMOTED: (),
     RetrainingState.KEPT: (),
     RetrainingState.REJECTED: (),
+    RetrainingState.EXPIRED: (),
     RetrainingState.FAILED: (RetrainingState.REQUESTED,),  # tried again by a person
 }
 
@@ -208,3 +210,27 @@ class TrainingAttempt:
     peak_mb: float
     message: str
     output: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a person is asked to let serve, and the answer. Natural key: decision_id; one question, one answer.
+
+    Attributes:
+        champion, token: who serves, and since which move of the champion: an answer after another move is refused.
+        evidence: digest of all that is asked: decision, challenger, champion, token and comparison.
+        answer: ``approved`` or ``rejected``; None until it is given.
+    """
+
+    decision_id: str
+    model: str
+    challenger: str
+    champion: str
+    token: int
+    evidence: str
+    asked_at: datetime
+    expires_at: datetime
+    answer: str | None = None
+    by: str | None = None
+    reason: str | None = None
+    answered_at: datetime | None = None

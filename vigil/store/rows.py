@@ -17,6 +17,7 @@ from vigil.decision.types import Action, Decision, GateResult, GateState
 from vigil.errors import TrainingOutcome
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.store.records import (
+    Approval,
     Batch,
     Evaluation,
     LabelPlan,
@@ -245,6 +246,24 @@ def retraining_of(row: Row) -> Retraining:
         reason=row["reason"],
         by=row["by"],
     )
+
+
+def approval_row(approval: Approval) -> Row:
+    """A row of what is asked; the answer is written by :mod:`vigil.store.approvals`."""
+    return {
+        "decision_id": _text(approval.decision_id, "decision_id"),
+        "model": _text(approval.model, "model"),
+        "challenger": _text(approval.challenger, "challenger"),
+        "champion": _text(approval.champion, "champion"),
+        "token": int(approval.token),
+        "evidence": _text(approval.evidence, "evidence"),
+        "asked_at": utc(approval.asked_at, "asked_at"),
+        "expires_at": utc(approval.expires_at, "expires_at"),
+    }
+
+
+def approval_of(row: Row) -> Approval:
+    return Approval(**{name: row[name] for name in Approval.__dataclass_fields__})
 
 
 def training_attempt_row(attempt: TrainingAttempt) -> Row:
