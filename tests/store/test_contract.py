@@ -582,6 +582,7 @@ _WAY = {
     RetrainingState.KEPT: (RetrainingState.REGISTERED, RetrainingState.KEPT),
     RetrainingState.PROMOTED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.PROMOTED),
     RetrainingState.REJECTED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.REJECTED),
+    RetrainingState.EXPIRED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.EXPIRED),
 }
 
 
