@@ -35,6 +35,11 @@ def print_status(rows: Sequence[Row]) -> None:
     for row in rows:
         if row["version"] is None:
             sys.stdout.write(f"{row['model']} has no champion yet: `vigil adopt {row['model']}` trains and registers its first version.\n")
+        if row["promoted"] == "outside":
+            sys.stdout.write(
+                f"{row['model']}: v{row['version']} was made champion in MLflow, past vigil, and is watched since {when(row['since'])}: "
+                f"`vigil history {row['model']}`.\n"
+            )
         for decision in row["waiting_for_approval"]:
             sys.stdout.write(f'{row["model"]} waits for you: `vigil approve {decision} --reason "..."` or `vigil reject ...`.\n')
 

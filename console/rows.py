@@ -92,12 +92,14 @@ def status_row(store: Store, spec: ModelSpec) -> dict[str, Any]:
     performance = find(measured, Layer.PERFORMANCE, spec.performance.metric.value)
     decided = [d for d in store.decisions(spec.model) if latest is not None and d.evaluation_id == latest.evaluation_id]
     decision = decided[-1] if decided else None
+    trail = store.promotions(spec.model)
     waiting = [r.decision_id for r in store.retrainings(spec.model) if r.state == "waiting_for_approval"]
     return {
         "model": spec.model,
         "owner": spec.owner,
         "version": None if champion is None else champion.version,
         "since": None if champion is None else champion.since,
+        "promoted": trail[-1].kind if trail else None,
         "window_start": None if latest is None else latest.window.start,
         "window_end": None if latest is None else latest.window.end,
         "as_of": None if latest is None else latest.as_of,

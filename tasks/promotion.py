@@ -7,16 +7,17 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.registry import Registry
+from tasks.registry import CHAMPION, Registry
 from vigil.challenger.approval import asked_of, require_may_answer
 from vigil.challenger.compare import Comparison
 from vigil.challenger.rollback import rollback_target
 from vigil.challenger.verdict import next_state
-from vigil.errors import Conflict, NotAllowed
+from vigil.errors import Conflict, NotAllowed, RegistryError
 from vigil.store.records import Promotion, PromotionKind, Retraining, RetrainingState
 from vigil.window import moment_or_now
 from vigil.workspace import Workspace
 
+PAST_VIGIL = "MLflow"  # who promoted, where vigil was not asked
 POLICY = "policy: comparison.promotion is automatic"  # who promoted, where no person did
 
 
@@ -71,10 +72,30 @@ def roll_back_champion(project: str, model: str, version: str | None, by: str, r
 
 
 @task(cache_policy=NO_CACHE)
-def reconcile_alias(project: str, model: str) -> bool:
+def follow_registry(project: str, model: str, as_of: str | None = None) -> Promotion | None:
+    """Record a champion that somebody made past vigil, by moving the alias in MLflow: it serves, so it is what is to be watched.
+
+    Else the alias follows the store.
+
+    Raises:
+        RegistryError: it is a version that vigil did not register, and knows no reference of.
+    """
     work = Workspace.open(project, model)
     champion = work.store.champion(model)
-    return champion is not None and Registry(work.project).reconcile_alias(model, champion.version)
+    if champion is None:
+        return None
+    registry = Registry(work.project)
+    version = registry.moved_by_hand(model, champion.version)
+    if version is None:
+        registry.reconcile_alias(model, champion.version)
+        return None
+    if work.store.version(model, version) is None:
+        raise RegistryError(
+            f"alias {CHAMPION} of {model} was moved in MLflow to version {version}, which vigil did not register and cannot watch; the "
+            f"store's champion is version {champion.version}. Move the alias back, or to one of vigil's: `vigil history {model}`"
+        )
+    reason = f"alias {CHAMPION} was moved in MLflow from version {champion.version} to version {version}"
+    return move_champion(work, version, kind=PromotionKind.OUTSIDE, by=PAST_VIGIL, reason=reason, at=moment_or_now(as_of), decision_id=None)
 
 
 def promote(

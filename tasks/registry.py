@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ADOPTED", "CHALLENGER", "CHAMPION", "Candidate", "Registry"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+SET_BY_VIGIL = "vigil.champion"  # tag of the registered model: what vigil made alias ``champion`` name last, or "1>2" while it does
 ANSWERED = frozenset(  # error codes of an MLflow that is there and says no
     {"RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED", "BAD_REQUEST"}
 )
@@ -115,11 +116,36 @@ class Registry:
                 self._client.delete_registered_model_alias(model, alias)
 
     def reconcile_alias(self, model: str, champion: str) -> bool:
-        """Make alias ``champion`` name the store's champion; True where it had to move."""
-        if self.alias_version(model, CHAMPION) == champion:
-            return False
-        self.set_alias(model, CHAMPION, champion)
-        return True
+        """Make alias ``champion`` name the store's champion; True where it had to move.
+
+        What vigil is about to set is noted before, and what it has set after, so that a kill between leaves no move that looks like a hand's.
+        """
+        before = self.alias_version(model, CHAMPION)
+        if before != champion:
+            self._note(model, f"{before}>{champion}")
+            self.set_alias(model, CHAMPION, champion)
+        self._note(model, champion)
+        return before != champion
+
+    def moved_by_hand(self, model: str, champion: str) -> str | None:
+        """Return the version that alias ``champion`` names though vigil did not set it and it is not the store's champion; else None.
+
+        An alias that names what vigil set last only lags behind the store: the process that promoted was killed before it moved it. One
+        that was removed names nothing.
+        """
+        version, noted = self.alias_version(model, CHAMPION), self._noted(model)
+        by_hand = version is not None and noted is not None and version not in (champion, *noted.split(">"))
+        return version if by_hand else None
+
+    def _noted(self, model: str) -> str | None:
+        with self._speaking(f"reading what was noted of {model}"):
+            found = self._client.search_registered_models(filter_string=f"name = '{model}'", max_results=1)
+            return found[0].tags.get(SET_BY_VIGIL) if found else None
+
+    def _note(self, model: str, text: str) -> None:
+        if self._noted(model) != text:
+            with self._speaking(f"noting the champion of {model}"):
+                self._client.set_registered_model_tag(model, SET_BY_VIGIL, text)
 
     # loading --------------------------------------------------------------------------------------------------------
     def load_model(self, model: str, version: str) -> Any:

@@ -152,6 +152,23 @@ def test_reports_are_drawn_afterwards_when_somebody_asks(played: tuple[Path, lis
     assert {page.name: page.stat().st_mtime_ns for page in pages.rglob("*.html")} == drawn
 
 
+def test_a_champion_made_in_mlflow_past_vigil_is_recorded_and_watched(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The alias is moved to version 1 by hand: the next run of the fleet takes it for the champion, and a second run finds that done."""
+    from mlflow import MlflowClient
+
+    from flows.fleet import monitor_fleet
+    from tasks.registry import Registry
+
+    folder = played[0]
+    store, registry = Project.open(folder).store(), Registry(Project.open(folder))
+    MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri).set_registered_model_alias(MODEL, "champion", "1")
+    for _ in range(2):
+        monitor_fleet(str(folder), as_of(WEEKS - 1))
+    assert [(each.version, each.kind, each.by) for each in store.promotions(MODEL)][2:] == [("1", PromotionKind.OUTSIDE, "MLflow")]
+    assert store.promotions(MODEL)[-1].reason == "alias champion was moved in MLflow from version 2 to version 1"
+    assert registry.alias_version(MODEL, "champion") == "1"
+
+
 def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: str) -> None:
     """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late.
 

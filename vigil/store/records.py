@@ -121,6 +121,7 @@ class PromotionKind(StrEnum):
     ADOPTED = "adopted"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
+    OUTSIDE = "outside"  # somebody moved the alias in MLflow, past vigil
 
 
 @dataclass(frozen=True)
