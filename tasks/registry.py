@@ -118,7 +118,7 @@ class Registry:
     def reconcile_alias(self, model: str, champion: str) -> bool:
         """Make alias ``champion`` name the store's champion; True where it had to move.
 
-        What vigil is about to set is noted before, and what it has set after, so that a kill between leaves no move that looks like a hand's.
+        What vigil is about to set is noted before, and what it has set after: a kill between leaves no move that looks like a hand's.
         """
         before = self.alias_version(model, CHAMPION)
         if before != champion:
