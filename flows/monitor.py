@@ -11,6 +11,7 @@ from tasks.alert import bundle_incidents
 from tasks.decide import decide_window, must_retrain
 from tasks.look import find_evaluation, look_at_window
 from tasks.measure import measure_drift, measure_health, measure_performance, profile_window
+from tasks.probation import end_probation, measure_promise
 from tasks.publish import publish_decision
 from tasks.quality import validate
 from tasks.record import record_evaluation
@@ -31,8 +32,9 @@ def monitor(
 
     Writes: the window's profiles, one evaluation with its measurements, one decision (the store); reports (the
     project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the store), which the
-    flow ``deliver`` sends. A second run that sees the same rows, labels and specification finds
-    its evaluation and decision, writes nothing new, and only finishes what a killed run left.
+    flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that. A second run
+    that sees the same rows, labels and specification finds its evaluation and decision, writes nothing new, and only
+    finishes what a killed run left.
 
     Args:
         project: the project's folder.
@@ -46,12 +48,14 @@ def monitor(
         if quality_passed(measurements):
             profile_window(project, look)
             measurements += measure_drift(project, look) + measure_performance(project, look) + measure_health(project, look)
+            measurements += measure_promise(project, look)
         record_evaluation(project, look, measurements)
     decision = decide_window(project, look)
     if report != "later":
         report_window(project, look, asked=report == "always")
     summary = publish_decision(project, decision)
     bundle_incidents(project, look)
+    end_probation(project, look, as_of)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)
     return summary

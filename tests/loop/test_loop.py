@@ -53,6 +53,20 @@ def test_the_challenger_is_promoted_and_scores_the_weeks_after(played: tuple[Pat
     assert retraining.comparison["low"] > 0
 
 
+def test_the_promoted_version_is_held_to_its_promise_in_its_first_week(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Version 1, which it replaced, scores the same rows and is worse; the second week is looked at as any other."""
+    store = Project.open(played[0]).store()
+    found = [
+        [m for m in store.measurements([summary["evaluation_id"]])[summary["evaluation_id"]] if m.metric == "probation"]
+        for summary in played[1]
+    ]
+    assert [len(each) for each in found] == [0] * (RETRAINED + 1) + [1] + [0] * (WEEKS - RETRAINED - 2)
+    (promise,) = found[RETRAINED + 1]
+    assert (promise.version, promise.verdict, promise.detail["replaced"]) == ("2", "ok", "1")
+    assert promise.low is not None
+    assert promise.low > 0  # ROC AUC of version 2 less that of version 1
+
+
 def test_the_registry_shows_the_champion_and_the_lineage(played: tuple[Path, list[dict[str, Any]]]) -> None:
     """MLflow's alias follows the store, and the version names the decision that caused it."""
     from tasks.registry import Registry

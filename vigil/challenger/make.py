@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import ibis
@@ -159,8 +159,13 @@ def held_out_rows(work: Workspace, plan: TrainingPlan, decision: Decision) -> pd
 
 def labelled_in(work: Workspace, windows: tuple[Window, ...], decision: Decision) -> pd.DataFrame:
     """Return the windows' labelled rows as known when the decision was made, under the log's own column names."""
+    return labelled_by(work, windows, decision.as_of)
+
+
+def labelled_by(work: Workspace, windows: tuple[Window, ...], as_of: datetime) -> pd.DataFrame:
+    """Return the windows' labelled rows as known at a moment, under the log's own column names."""
     columns = work.spec.columns
-    frame: pd.DataFrame = work.source.labelled(windows, decision.as_of).to_pandas()
+    frame: pd.DataFrame = work.source.labelled(windows, as_of).to_pandas()
     names = {LABEL: columns.label}
     if columns.inclusion_probability is not None:
         names["inclusion_probability"] = columns.inclusion_probability

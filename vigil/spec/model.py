@@ -390,6 +390,13 @@ class Training(Grown):
     retries: Annotated[int, Field(ge=0, le=10)] = 0  # how often an attempt that failed, however it did, is made again
 
 
+class Probation(SpecModel):
+    """The windows after a promotion in which the version that was replaced scores beside the new one."""
+
+    windows: Annotated[int, Field(ge=0, le=100)] = 0  # 0: no probation
+    rollback: bool = False  # bring the replaced version back where it is shown to be better; false: an incident only
+
+
 class Comparison(Grown):
     """How champion and challenger are compared, on the same labelled rows."""
 
@@ -402,6 +409,7 @@ class Comparison(Grown):
         "tolerated_growth",
         "approvers",
         "approval_days",
+        "probation",
     )
 
     metric: Metric | None = None  # None: the performance metric
@@ -411,6 +419,7 @@ class Comparison(Grown):
     promotion: Literal["approve", "automatic"] = "approve"
     approvers: tuple[str, ...] = ()  # users who may approve and reject; empty: everybody who may write to the store
     approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
+    probation: Probation = Probation()
     guarded: tuple[str, ...] | None = None  # columns in none of whose values a challenger may lose; null: fairness.protected
     margin: Annotated[float, Field(gt=0)] | None = None  # what it may lose there, in the metric's unit; null: performance.tolerated_loss
     calibration_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05  # binary: what the calibration error may grow by; convention
