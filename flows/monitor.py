@@ -17,6 +17,7 @@ from tasks.quality import validate
 from tasks.record import record_evaluation
 from tasks.report import report_window
 from tasks.retraining import hand_over
+from tasks.shadow import compare_shadows
 from vigil.evaluation.measure import quality_passed
 
 
@@ -32,7 +33,8 @@ def monitor(
 
     Writes: the window's profiles, one evaluation with its measurements, one decision (the store); reports (the
     project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the store), which the
-    flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that. A second run
+    flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that; the end of a
+    challenger's time in shadow. A second run
     that sees the same rows, labels and specification finds its evaluation and decision, writes nothing new, and only
     finishes what a killed run left.
 
@@ -56,6 +58,7 @@ def monitor(
     summary = publish_decision(project, decision)
     bundle_incidents(project, look)
     end_probation(project, look, as_of)
+    compare_shadows(project, look, as_of)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)
     return summary

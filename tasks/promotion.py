@@ -27,17 +27,7 @@ def settle(project: str, decision_id: str, comparison: Comparison | None, as_of:
     retraining = work.retraining(decision_id)
     if comparison is None or retraining.state is not RetrainingState.REGISTERED:
         return retraining
-    state, at, found, reason = next_state(comparison, work.spec), moment_or_now(as_of), comparison.to_json(), comparison.sentence()
-    champion = work.store.champion(retraining.model)
-    if champion is None or champion.version not in (retraining.champion, retraining.challenger):
-        reason = f"It was compared with version {retraining.champion}, which is not champion any more. {reason}"
-        return work.store.advance_retraining(decision_id, RetrainingState.KEPT, at=at, comparison=found, reason=reason)
-    if state is RetrainingState.PROMOTED:
-        return promote(work, retraining, by=POLICY, reason=reason, at=at, comparison=found)
-    if state is RetrainingState.WAITING:
-        asked = asked_of(retraining, champion, found, work.spec, moment_or_now(None))
-        return work.store.ask_approval(asked, comparison=found, reason=reason, at=at)
-    return work.store.advance_retraining(decision_id, state, at=at, comparison=found, reason=reason)
+    return settled(work, retraining, comparison, moment_or_now(as_of))
 
 
 @task(cache_policy=NO_CACHE)
@@ -96,6 +86,21 @@ def follow_registry(project: str, model: str, as_of: str | None = None) -> Promo
         )
     reason = f"alias {CHAMPION} was moved in MLflow from version {champion.version} to version {version}"
     return move_champion(work, version, kind=PromotionKind.OUTSIDE, by=PAST_VIGIL, reason=reason, at=moment_or_now(as_of), decision_id=None)
+
+
+def settled(work: Workspace, retraining: Retraining, comparison: Comparison, at: datetime) -> Retraining:
+    """Move a retraining to where its comparison leads: promoted, waiting for a person, in shadow, or the champion stays."""
+    state, found, reason = next_state(comparison, work.spec), comparison.to_json(), comparison.sentence()
+    champion = work.store.champion(retraining.model)
+    if champion is None or champion.version not in (retraining.champion, retraining.challenger):
+        reason = f"It was compared with version {retraining.champion}, which is not champion any more. {reason}"
+        return work.store.advance_retraining(retraining.decision_id, RetrainingState.KEPT, at=at, comparison=found, reason=reason)
+    if state is RetrainingState.PROMOTED:
+        return promote(work, retraining, by=POLICY, reason=reason, at=at, comparison=found)
+    if state is RetrainingState.WAITING:
+        asked = asked_of(retraining, champion, found, work.spec, moment_or_now(None))
+        return work.store.ask_approval(asked, comparison=found, reason=reason, at=at)
+    return work.store.advance_retraining(retraining.decision_id, state, at=at, comparison=found, reason=reason)
 
 
 def promote(

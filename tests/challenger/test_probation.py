@@ -4,64 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
 import pytest
 
+from tests.challenger.loans import FIRST, ROWS, Knows, look, write_spec, write_weeks
 from vigil.challenger.probation import broken_promise, measure_probation, probation_of
-from vigil.evaluation.look import Look, evaluation_of, look_at
+from vigil.evaluation.look import Look, evaluation_of
 from vigil.measurement import Measurement
 from vigil.spec.model import ModelSpec
 from vigil.store.records import PromotionKind, Version
-from vigil.window import Window
 from vigil.workspace import Workspace
 
-FIRST = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 8, tzinfo=UTC))
-ROWS, WEEKS = 200, 3
-SPEC = """\
-model: loans
-owner: risk
-task: binary
-source: {predictions: log.parquet, labels: labels.parquet}
-columns: {latency_ms: null, error: null, inclusion_probability: null}
-features: {truth: numeric}
-window: {days: 7}
-performance: {metric: METRIC, tolerated_loss: 0.1}
-training: {trainer: "absent:train", include_reference: false}
-comparison: {minimum_rows: 100, probation: {windows: 2, rollback: true}}
-"""
-
-
-class Replaced:
-    """The version that was replaced: what it knows of the outcome stands in the feature."""
-
-    classes_ = (0, 1)
-
-    def __init__(self, knowledge: float) -> None:
-        self.knowledge = knowledge
-
-    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
-        share = 0.5 + self.knowledge * (rows["truth"].to_numpy() - 0.5)
-        return np.column_stack([1 - share, share])
+COMPARISON = "{minimum_rows: 100, probation: {windows: 2, rollback: true}}"
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Three weeks of version 2, whose scores follow the outcome loosely; it was promoted in place of version 1 as the first began."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "vigil.yaml").write_text("project: loans\n")
-    (tmp_path / "models" / "loans.yaml").write_text(SPEC.replace("METRIC", "brier"))
-    count, rng = ROWS * WEEKS, np.random.default_rng(1)
-    week, place = np.divmod(np.arange(count), ROWS)
-    label = (rng.random(count) < 0.5).astype(int)
-    time = [FIRST.start + timedelta(days=7 * int(w), minutes=30 * int(p)) for w, p in zip(week, place, strict=True)]
-    rows = pd.DataFrame({"prediction_id": [f"p{i}" for i in range(count)], "event_time": time, "truth": label.astype(float)})
-    scores = np.clip(0.5 + 0.4 * (label - 0.5) + rng.normal(0, 0.1, count), 0, 1)
-    rows.assign(model_version="2", score=scores).to_parquet(tmp_path / "log.parquet")
-    rows[["prediction_id"]].assign(label=label, observed_at=rows["event_time"] + timedelta(hours=1)).to_parquet(tmp_path / "labels.parquet")
+    """Three weeks of version 2, which was promoted in place of version 1 as the first began."""
+    write_spec(tmp_path, COMPARISON)
+    write_weeks(tmp_path, 3)
     return tmp_path
 
 
@@ -80,17 +42,12 @@ def with_probation(spec: ModelSpec, **changes: object) -> ModelSpec:
     return spec.model_copy(update={"comparison": spec.comparison.model_copy(update={"probation": probation})})
 
 
-def look(work: Workspace, week: int) -> Look:
-    window = FIRST.shifted(week)
-    return look_at(work.source, work.store, work.spec, window, window.end + timedelta(days=1))
-
-
 def looked(work: Workspace, week: int, knowledge: float) -> tuple[Look, Measurement]:
     """Look at a week as the flow does: measure, and record."""
     at = look(work, week)
     probation = probation_of(work.store, work.spec, at)
     assert probation is not None
-    found = measure_probation(work, at, probation, Replaced(knowledge))
+    found = measure_probation(work, at, probation, Knows(knowledge))
     work.store.record_evaluation(evaluation_of(at, quality_passed=True), [found])
     return at, found
 
@@ -142,7 +99,7 @@ def test_all_looks_of_a_probation_hold_together(work: Workspace) -> None:
         held = Workspace(work.project, spec, work.store)
         probation = probation_of(work.store, spec, at)
         assert probation is not None
-        found = measure_probation(held, at, probation, Replaced(0.0))
+        found = measure_probation(held, at, probation, Knows(0.0))
         assert found.high is not None
         assert found.low is not None
         widths.append(found.high - found.low)
@@ -151,12 +108,12 @@ def test_all_looks_of_a_probation_hold_together(work: Workspace) -> None:
 
 def test_a_gain_is_the_other_way_round(folder: Path, work: Workspace) -> None:
     """Accuracy: what was served less what was replaced is below 0 where that is better."""
-    (folder / "models" / "loans.yaml").write_text(SPEC.replace("METRIC", "accuracy"))
+    write_spec(folder, COMPARISON, metric="accuracy")
     gain = Workspace.open(folder, "loans")
     at = look(work, 0)
     probation = probation_of(gain.store, gain.spec, at)
     assert probation is not None
-    found = measure_probation(gain, at, probation, Replaced(1.0))
+    found = measure_probation(gain, at, probation, Knows(1.0))
     gain.store.close()
     assert found.value is not None
     assert found.value < 0
@@ -176,5 +133,5 @@ def test_too_few_labels_say_nothing(work: Workspace) -> None:
     at = replace(look(work, 0), as_of=FIRST.start)
     probation = probation_of(work.store, work.spec, at)
     assert probation is not None
-    found = measure_probation(work, at, probation, Replaced(1.0))
+    found = measure_probation(work, at, probation, Knows(1.0))
     assert (found.verdict, found.value, found.n) == ("not_enough_data", None, 0)

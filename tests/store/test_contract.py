@@ -578,6 +578,7 @@ _WAY = {
     RetrainingState.REQUESTED: (),
     RetrainingState.REGISTERED: (RetrainingState.REGISTERED,),
     RetrainingState.FAILED: (RetrainingState.FAILED,),
+    RetrainingState.SHADOW: (RetrainingState.REGISTERED, RetrainingState.SHADOW),
     RetrainingState.WAITING: (RetrainingState.REGISTERED, RetrainingState.WAITING),
     RetrainingState.KEPT: (RetrainingState.REGISTERED, RetrainingState.KEPT),
     RetrainingState.PROMOTED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.PROMOTED),

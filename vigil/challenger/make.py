@@ -130,8 +130,15 @@ def compare_with_champion(work: Workspace, decision: Decision, champion: Any, ch
     Args:
         costs: whether the time that scoring takes and the models' sizes are judged too; not for what has to come out the same again.
     """
+    return compare_on(work, plan_of(work, decision).holdout, decision.as_of, champion, challenger, costs=costs)
+
+
+def compare_on(
+    work: Workspace, windows: tuple[Window, ...], as_of: datetime, champion: Any, challenger: Any, *, costs: bool = True
+) -> Comparison:
+    """Score the windows' rows that had a label at ``as_of`` with both models and compare; ``costs`` as above."""
     spec = work.spec
-    rows = held_out_rows(work, plan_of(work, decision), decision)
+    rows = labelled_rows(labelled_by(work, windows, as_of), spec, spec.fairness.protected)
     rng = np.random.default_rng(spec.training.seed)
     scores = score(champion, rows, spec), score(challenger, rows, spec)
     found = compare(*scores, rows[LABEL].to_numpy(), rows[WEIGHT].to_numpy(), spec, rng, groups_of(rows, spec))

@@ -11,9 +11,9 @@ from vigil.store.records import Retraining, RetrainingState
 def unfinished(decisions: Sequence[Decision], retrainings: Sequence[Retraining]) -> tuple[Decision, ...]:
     """Return the RETRAIN decisions whose retraining was not begun, or begun and not ended, oldest first.
 
-    A retraining that waits for approval is not unfinished: it waits for a person. A decision about a window older than
-    one that had been decided before (late labels told something new about the past) is kept, but starts nothing: the
-    newer windows decide.
+    A retraining that waits for approval is not unfinished, it waits for a person; nor is one in shadow, which waits for windows to come. A
+    decision about a window older than one that had been decided before (late labels told something new about the past) is kept, but
+    starts nothing: the newer windows decide.
     """
     states = {retraining.decision_id: retraining.state for retraining in retrainings}
     found = []
@@ -21,7 +21,7 @@ def unfinished(decisions: Sequence[Decision], retrainings: Sequence[Retraining])
         if decision.action is not Action.RETRAIN or superseded(decision, decisions):
             continue
         state = states.get(decision.decision_id)
-        if state is None or not (state.final or state is RetrainingState.WAITING):
+        if state is None or state in (RetrainingState.REQUESTED, RetrainingState.REGISTERED):
             found.append(decision)
     return tuple(found)
 

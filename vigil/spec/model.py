@@ -410,6 +410,7 @@ class Comparison(Grown):
         "approvers",
         "approval_days",
         "probation",
+        "shadow_windows",
     )
 
     metric: Metric | None = None  # None: the performance metric
@@ -420,6 +421,7 @@ class Comparison(Grown):
     approvers: tuple[str, ...] = ()  # users who may approve and reject; empty: everybody who may write to the store
     approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
     probation: Probation = Probation()
+    shadow_windows: Annotated[int, Field(ge=0, le=100)] = 0  # so many more a challenger with too few labels is given; 0: champion stays
     guarded: tuple[str, ...] | None = None  # columns in none of whose values a challenger may lose; null: fairness.protected
     margin: Annotated[float, Field(gt=0)] | None = None  # what it may lose there, in the metric's unit; null: performance.tolerated_loss
     calibration_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05  # binary: what the calibration error may grow by; convention

@@ -144,6 +144,7 @@ class RetrainingState(StrEnum):
 
     REQUESTED = "requested"
     REGISTERED = "registered"
+    SHADOW = "shadow"  # too few labels to compare: it scores beside the champion
     WAITING = "waiting_for_approval"
     PROMOTED = "promoted"
     KEPT = "champion_kept"
@@ -153,17 +154,19 @@ class RetrainingState(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self not in (RetrainingState.REQUESTED, RetrainingState.REGISTERED, RetrainingState.WAITING)
+        return self not in (RetrainingState.REQUESTED, RetrainingState.REGISTERED, RetrainingState.SHADOW, RetrainingState.WAITING)
 
 
 EDGES: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
     RetrainingState.REQUESTED: (RetrainingState.REGISTERED, RetrainingState.FAILED),
     RetrainingState.REGISTERED: (
+        RetrainingState.SHADOW,
         RetrainingState.WAITING,
         RetrainingState.PROMOTED,
         RetrainingState.KEPT,
         RetrainingState.FAILED,
     ),
+    RetrainingState.SHADOW: (RetrainingState.WAITING, RetrainingState.PROMOTED, RetrainingState.KEPT),
     RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED, RetrainingState.EXPIRED),
     RetrainingState.PROMOTED: (),
     RetrainingState.KEPT: (),
