@@ -24,7 +24,7 @@ from vigil.challenger.criteria import cost_criteria
 from vigil.challenger.fit import permutation_importance, score
 from vigil.challenger.held_out import measured_on
 from vigil.challenger.rows import GROUP, LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
-from vigil.challenger.trainer import Trainer
+from vigil.challenger.trainer import Fitter
 from vigil.challenger.training_data import TrainingPlan, plan_training
 from vigil.decision.types import Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
@@ -65,7 +65,7 @@ class Made:
     output: str = ""
 
 
-def make_first(work: Workspace, trainer: Trainer) -> Made:
+def make_first(work: Workspace, fitter: Fitter) -> Made:
     """Make the first version from the reference rows.
 
     Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest, without the label delay before that
@@ -81,7 +81,7 @@ def make_first(work: Workspace, trainer: Trainer) -> Made:
     cut = int(len(rows) * FIRST_FIT_SHARE)
     held_out = known.iloc[cut:].reset_index(drop=True)
     earlier = _before_gap(rows.iloc[:cut], held_out, spec)
-    early, model = trainer.fit(earlier, rows)
+    early, model = fitter.fit(earlier, rows)
     lineage = {
         "baseline_rows": len(earlier),
         "trained_on": [],
@@ -101,17 +101,17 @@ def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> 
     return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
 
 
-def make_challenger(work: Workspace, decision: Decision, trainer: Trainer) -> Made:
+def make_challenger(work: Workspace, decision: Decision, fitter: Fitter) -> Made:
     """Make the challenger that a decision asks for, from labels known when it was made.
 
     Raises:
-        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :class:`Trainer`.
+        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :meth:`Fitter.fit`.
     """
     spec, plan = work.spec, plan_of(work, decision)
     labelled = labelled_in(work, plan.trained_on, decision)
     reference = work.source.reference_rows().to_pandas() if plan.include_reference else None
     rows = training_rows(labelled, reference, spec, before=plan.cut_off)
-    (model,) = trainer.fit(rows)
+    (model,) = fitter.fit(rows)
     lineage = {
         **plan.to_json(),
         "decision_id": decision.decision_id,

@@ -35,8 +35,8 @@ KEPT_OUTPUT = 20_000  # bytes of the end of what it printed
 LAST_WORDS = 300  # characters of it in the message of a crash
 
 
-class Trainer(Protocol):
-    """What fits models to rows."""
+class Fitter(Protocol):
+    """What fits models to rows with the project's trainer, wherever that runs."""
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
         """Return a model fitted to each of ``frames`` (of :func:`~vigil.challenger.rows.training_rows`).
@@ -127,7 +127,7 @@ class TrainerProcess:
     def _answered(self) -> tuple[Any, ...]:
         self._answer.seek(0)
         header = self._answer.readline()
-        if not header.endswith(b"\n"):
+        if self._process.returncode != 0 or not header.endswith(b"\n"):
             self._fail(_how_it_ended(self._process.returncode) + self._last_words(), TrainingOutcome.CRASHED)
         said = json.loads(header)
         if said["outcome"] != TrainingOutcome.TRAINED:
