@@ -113,6 +113,16 @@ def test_it_tells_each_metric_and_each_group_with_interval_and_rows(card: Card) 
     assert sum(each["n"] for each in card.calibration) == N
 
 
+def test_a_regression_has_metrics_and_no_calibration() -> None:
+    """Predicted 2 too high everywhere: both errors are 2."""
+    spec = spec_of(task="regression", performance={"metric": "mae", "tolerated_loss": 1.0}, labels={"minimum": 10})
+    log = pd.DataFrame({"wind": np.arange(50.0), "carrier": "AA", "label": np.arange(50.0)})
+    found = measured_on(labelled_rows(log, spec), np.arange(50.0) + 2, spec)
+    values = {each["metric"]: each["value"] for each in found["measured"]}
+    assert (values["mae"], values["rmse"]) == (2.0, 2.0)
+    assert "calibration" not in found
+
+
 def test_it_tells_what_was_left_out_what_was_compared_and_who_let_it_serve(card: Card) -> None:
     assert card.excluded.rows == (("2013-02-11/2013-02-18", f"decided FIX_DATA: {HOSTILE}"),)
     assert "The challenger is better." in card.comparison

@@ -118,10 +118,14 @@ def make_challenger(work: Workspace, decision: Decision, fitter: Fitter) -> Made
         "labels_as_of": decision.as_of.isoformat(),
         "reference_rows": 0 if reference is None else len(reference),
         "window_rows": len(labelled),
-        "rows_after_cut_off": len(labelled) + (0 if reference is None else len(reference)) - len(rows),
+        "rows_after_cut_off": len(labelled) + _labelled_count(reference, spec) - len(rows),
         "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
     return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
+
+
+def _labelled_count(reference: pd.DataFrame | None, spec: ModelSpec) -> int:
+    return 0 if reference is None else int(reference[spec.columns.label].notna().sum())
 
 
 def compare_with_champion(work: Workspace, decision: Decision, champion: Any, challenger: Any, *, costs: bool = True) -> Comparison:
