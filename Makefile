@@ -7,10 +7,11 @@ STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
 WORKERS = 3
+LOCK_EXTRAS = example postgres dev
 LOCK_ARGS =
 ARGS =
 
-.PHONY: help demo test lint lock benchmark clean distclean
+.PHONY: help demo test spark lint lock benchmark clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -21,6 +22,11 @@ demo: $(STAMP) ## play a year of real flights through the whole loop, in .demo/
 
 test: $(STAMP) ## run all tests (PYTEST_ARGS='tests/store -x' for some of them)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(PYTEST_ARGS)
+
+# Not part of `make test`: pyspark is 450 MB that few need, and Spark compiles for minutes to count ten rows.
+spark: $(STAMP) ## prove that Spark counts what DuckDB counts (installs pyspark into .spark/; needs Java 17 or later)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .spark 'pyspark>=4.0.5,<4.1'
+	PYTHONPATH=.spark $(BIN)/python -m pytest -n 0 tests/profile/test_spark.py tests/profile/test_spark_cluster.py tests/sources/test_spark.py
 
 benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS='--rows 1000000 --json')
 	$(BIN)/python -m benchmarks.profile $(ARGS)
@@ -40,13 +46,13 @@ lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for ne
 	  $(BIN)/python -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; uv=$$scratch/bin/uv; \
 	fi; \
 	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	  --no-header --all-extras $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
+	  --no-header $(LOCK_EXTRAS:%=--extra %) $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
 	@if grep -nE '://|^-' requirements.lock; then \
 	  echo "requirements.lock must hold names, versions and hashes only: the lines above carry an address or an option." >&2; exit 1; \
 	fi
 
 clean: ## remove caches, builds and the demo's project
-	rm -rf .demo .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .demo .spark .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the virtual environment

@@ -140,7 +140,7 @@ def _why_not(table: ibis.Table, name: str, spec: ModelSpec) -> str | None:
 def _plain(table: ibis.Table, name: str, spec: ModelSpec) -> ibis.Value:
     if spec.features[name].type is FeatureType.CATEGORICAL:
         return as_text(table[name], engine_of(table))
-    return finite_only(as_number(table[name]), table.schema()[name])
+    return finite_only(as_number(table[name]), table.schema()[name], engine_of(table))
 
 
 def _grouped(values: pd.Series, name: str, layout: Layout) -> pd.Series:

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from tests.evaluation.build import FIRST, ROWS, day_of, examine, make_work, write
-from vigil.evaluation.due import due_between, due_windows, latest_due, span, windows_to_look_at
+from vigil.evaluation.due import due_between, due_windows, latest_due, windows_to_look_at, windows_with_rows
 from vigil.evaluation.look import FUTURE_ROWS, look_at
 from vigil.measurement import Verdict
 from vigil.store import tables
@@ -60,13 +60,21 @@ def profiled(work: Workspace) -> int:
 
 def test_a_row_from_the_future_moves_nothing_that_is_due(work: Workspace) -> None:
     """A clock that says 2999 and one that says next month: the log still ends where it did."""
-    first, last = DAYS[0].start, DAYS[-1].start + timedelta(minutes=ROWS - 1)
     future = add(work, datetime.fromisoformat("2999-01-01T00:00Z"), NOW + timedelta(days=30))
-    assert span(future.source, future.spec, NOW) == (first, last)
+    assert windows_with_rows(future.source, future.spec, NOW) == tuple(DAYS)
     later = NOW + timedelta(days=20)  # the log fell silent: one silent day is due, not twenty
     assert due_windows(future.source, future.spec, later) == due_windows(work.source, work.spec, later) == (*DAYS, DAYS[-1].shifted(1))
     assert latest_due(future.source, future.spec, later) == DAYS[-1]
     assert due_between(future.source, future.spec, DAYS[8].start, None, later) == (DAYS[8], DAYS[9])
+
+
+def test_of_windows_without_rows_in_a_row_only_the_first_is_due(work: Workspace) -> None:
+    """A clock that says 1970, and a log that fell silent for a month and came back: one silent day each, not twenty thousand."""
+    begun, back = work.spec.window.containing(datetime.fromisoformat("1970-01-01T00:00Z")), DAYS[-1].shifted(31)
+    stray = add(work, begun.start, back.end - timedelta(microseconds=1))
+    silent = (begun.shifted(1), DAYS[-1].shifted(1), back.shifted(1))
+    assert due_windows(stray.source, stray.spec, back.shifted(5).end) == tuple(sorted([begun, *DAYS, back, *silent]))
+    assert due_between(stray.source, stray.spec, None, DAYS[0].start, NOW) == (begun, begun.shifted(1))
 
 
 def test_a_row_within_the_tolerated_skew_is_believed(tmp_path: Path) -> None:
@@ -75,7 +83,7 @@ def test_a_row_within_the_tolerated_skew_is_believed(tmp_path: Path) -> None:
     for minutes, believed in ((None, True), (9.9, False), (0, False)):
         given = {} if minutes is None else {"clock_skew_minutes": minutes}
         work = add(log_of(tmp_path / str(minutes), **given), moment)
-        assert (span(work.source, work.spec, NOW)[1] == moment) is believed  # type: ignore[index]
+        assert windows_with_rows(work.source, work.spec, NOW)[-1].holds(moment) is believed
         assert work.source.future_rows(NOW) == (0 if believed else 1)
 
 

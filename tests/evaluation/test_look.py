@@ -102,6 +102,23 @@ def test_changed_rows_make_another_look(work: Workspace) -> None:
     assert look(work).evaluation_id != before.evaluation_id
 
 
+def test_rows_that_are_again_what_they_were_make_a_new_look_that_is_the_latest(work: Workspace) -> None:
+    """Overwritten by a fault, then restored: the fault's look must not stay the latest. Each is found again, and none is made twice."""
+    file = work.project.folder / "data" / "log.parquet"
+    sound, names = file.read_bytes(), []
+    faulty = pd.read_parquet(file).assign(x=-1.0)
+    for day, fault in enumerate([False, True, False, True, False]):
+        faulty.to_parquet(file) if fault else file.write_bytes(sound)
+        found = look(work, as_of=DUE + timedelta(days=day))
+        assert look(work, as_of=DUE + timedelta(days=day)).evaluation_id == found.evaluation_id
+        work.store.record_evaluation(evaluation_of(found, quality_passed=not fault), [])
+        assert [each.evaluation_id for each in work.store.evaluations("m")] == [found.evaluation_id]
+        assert look(work, as_of=DUE + timedelta(days=9)).evaluation_id == found.evaluation_id
+        names.append(found.evaluation_id)
+    assert len(set(names)) == 5
+    assert look(work, as_of=DUE).evaluation_id == names[0]  # a look back sees what was known then
+
+
 def test_a_changed_specification_makes_another_look(work: Workspace) -> None:
     """Another tolerated loss may give another verdict."""
     before = look(work)

@@ -294,6 +294,13 @@ class TestWhatIsWrongWithLabels:
             source.labelled([FIRST], LATER)
         assert (caught.value.source, caught.value.column) == (str(tmp_path / "labels" / "2.parquet"), "inclusion_probability")
 
+    def test_of_two_files_with_a_prediction_the_one_with_the_wrong_label_is_named(self, opened: Open, tmp_path: Path) -> None:
+        wrong = labels(observed_at=pd.to_datetime(["2013-03-04"] * 3), label=[0, 7, 1])
+        source = opened(truth={"1.parquet": labels(), "2.parquet": wrong, "3.parquet": labels()})
+        with pytest.raises(SourceError, match="1 labels are not 0 or 1, such as that of prediction 'b'") as caught:
+            source.labels(LATER)
+        assert caught.value.source == str(tmp_path / "labels" / "2.parquet")
+
     def test_a_probability_of_nan_is_refused(self, opened: Open) -> None:
         spoilt = labels(inclusion_probability=pd.Series([0.5, float("nan"), 0.5]).to_numpy())
         with pytest.raises(SourceError, match="outside"):

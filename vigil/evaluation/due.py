@@ -6,37 +6,36 @@ the log does not reach to them.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+
+import ibis
 
 from vigil.errors import NotEnoughData
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
-from vigil.window import Window
+from vigil.window import Window, as_utc
 
 
-def span(source: ModelSource, spec: ModelSpec, now: datetime) -> tuple[datetime, datetime] | None:
-    """Return the first and last event time of the prediction log, None where it has no row; rows from the future do not count."""
+def windows_with_rows(source: ModelSource, spec: ModelSpec, now: datetime) -> tuple[Window, ...]:
+    """Return the windows that have rows of the prediction log, in order; rows from the future do not count."""
     rows = source.known_by(now)
     times = rows[spec.columns.time]
+    dated = rows.select(moment=times, day=times.truncate("D")).filter(ibis._.moment.notnull())
+    days = dated.group_by("day").aggregate(first=ibis._.moment.min(), last=ibis._.moment.max())
     with source.reading_log():
-        found = rows.agg(first=times.min(), last=times.max()).to_pyarrow().to_pylist()[0]
-    if found["first"] is None:
-        return None
-    return _utc(found["first"]), _utc(found["last"])
+        found = days.to_pyarrow().to_pylist()
+    # a window is a whole number of days, so the rows of a day lie in one of them or on both sides of one end
+    return tuple(sorted({spec.window.containing(as_utc(day[end])) for day in found for end in ("first", "last")}))
 
 
 def due_windows(source: ModelSource, spec: ModelSpec, now: datetime) -> tuple[Window, ...]:
-    """Return the windows that are due as of ``now``, oldest first: from the log's first row to one window after its last.
+    """Return the windows that are due as of ``now``, oldest first: each that has rows, and each first one without.
 
-    Windows without rows are among them, for silence is a finding; but of a log that has fallen silent only the first
-    silent window is due, for the following ones would say the same.
+    A window without rows is among them, for silence is a finding; but of several in a row only the first, for the following
+    ones would say the same: a log that fell silent for a month, and a stray row of 1970, are one window each.
     """
-    times = span(source, spec, now)
-    if times is None:
-        return ()
-    first_silent = spec.window.containing(times[1]).shifted(1)
-    return tuple(window for window in spec.window.between(times[0], first_silent.end) if spec.as_of(window) <= now)
+    return _due(windows_with_rows(source, spec, now), spec, now)
 
 
 def latest_due(source: ModelSource, spec: ModelSpec, now: datetime) -> Window:
@@ -56,15 +55,16 @@ def latest_due(source: ModelSource, spec: ModelSpec, now: datetime) -> Window:
 
 
 def due_between(source: ModelSource, spec: ModelSpec, start: datetime | None, end: datetime | None, now: datetime) -> tuple[Window, ...]:
-    """Return the windows from the one that holds ``start`` to those that start before ``end``, as far as they are due.
+    """Return the due windows from the one that holds ``start`` to those that start before ``end``.
 
     Without ``start`` from the log's first row; without ``end`` to the log's last row.
     """
-    times = span(source, spec, now)
-    if times is None:
-        return ()
-    windows = spec.window.between(start or times[0], end or times[1] + timedelta(microseconds=1))
-    return tuple(window for window in windows if spec.as_of(window) <= now)
+    held = windows_with_rows(source, spec, now)
+    return tuple(
+        window
+        for window in _due(held, spec, now)
+        if (start is None or start < window.end) and (window.start < end if end else window <= held[-1])
+    )
 
 
 def windows_to_look_at(source: ModelSource, store: Store, spec: ModelSpec, now: datetime) -> tuple[Window, ...]:
@@ -83,5 +83,6 @@ def windows_to_look_at(source: ModelSource, store: Store, spec: ModelSpec, now: 
     return tuple(window for window in due if window not in seen or window in again)
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+def _due(held: tuple[Window, ...], spec: ModelSpec, now: datetime) -> tuple[Window, ...]:
+    silent = {window.shifted(1) for window in held}
+    return tuple(window for window in sorted(silent.union(held)) if spec.as_of(window) <= now)

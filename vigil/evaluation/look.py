@@ -25,7 +25,8 @@ FUTURE_ROWS = "future_rows"
 
 @dataclass(frozen=True)
 class Look:
-    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts.
+    """One look at one window. ``evaluation_id`` is a digest of all the other fields except ``as_of`` and the counts; where an earlier look
+    than the latest saw the same, also of the latest.
 
     ``rows`` and ``labels`` are the window's, whichever version scored them.
     ``future_rows`` are those of the log that had not happened yet: they are in no window that is looked at.
@@ -64,9 +65,8 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
     data, labels = source.data_digest(window), source.labels_digest(window, as_of)
     future_rows = source.future_rows(max(as_of, now or as_of))
     store.save_batches(batches)
-    identity = json.dumps([spec.model, window.key, version.version, spec.hash, data.sha256, labels.sha256])
     return Look(
-        evaluation_id="e-" + hashlib.sha256(identity.encode()).hexdigest()[:16],
+        evaluation_id=_name(store, spec.model, window, as_of, (version.version, spec.hash, data.sha256, labels.sha256)),
         model=spec.model,
         window=window,
         as_of=as_of,
@@ -78,6 +78,21 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
         labels=labels.rows,
         future_rows=future_rows,
     )
+
+
+def _name(store: Store, model: str, window: Window, as_of: datetime, saw: tuple[str, str, str, str]) -> str:
+    """Name a look by what it saw. Rows that were overwritten and are now as they were before make a new look: it follows the other."""
+    known = store.evaluations(model, start=window.start, end=window.end, as_of=as_of)
+    latest = next((each for each in known if each.window == window), None)
+    if latest is not None and (latest.version, latest.spec_hash, latest.data_digest, latest.labels_digest) == saw:
+        return latest.evaluation_id
+    name = _digest(model, window.key, *saw)
+    seen = store.evaluation(name)
+    return _digest(model, window.key, *saw, latest.evaluation_id) if latest and seen and seen.as_of <= latest.as_of else name
+
+
+def _digest(*parts: str) -> str:
+    return "e-" + hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]
 
 
 def quarantined(look: Look, spec: ModelSpec) -> Measurement:

@@ -77,14 +77,18 @@ def _keyed(rows: ibis.Table, engine: str, spec: ModelSpec, layout: Layout, segme
 
 
 def _answers(query: ibis.Table) -> Iterator[dict[str, Any]]:
-    yield from query.to_pyarrow().to_pylist()
+    backend = query.get_backend()
+    if backend.name == "pyspark":  # Ibis goes by way of pandas, where a whole number beside a null is a float
+        yield from backend.raw_sql(backend.compile(query)).toArrow().to_pylist()
+    else:
+        yield from query.to_pyarrow().to_pylist()
 
 
 def _numeric_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, names: tuple[str, ...], layout: Layout) -> ibis.Table:
     """One row per group: for each column its null, NaN and infinite rows, extremes, moments, and counts at or below each edge."""
     kinds = [rows.schema()[name] for name in names]
     raw = rows.select(**keys, row=ibis.literal(1), **{f"x{i}": as_number(rows[name]) for i, name in enumerate(names)})
-    finite = raw.select(raw, **{f"f{i}": finite_only(raw[f"x{i}"], kind) for i, kind in enumerate(kinds)})
+    finite = raw.select(raw, **{f"f{i}": finite_only(raw[f"x{i}"], kind, engine) for i, kind in enumerate(kinds)})
     scaled = finite.select(finite, **{f"z{i}": _scaled(finite[f"f{i}"], layout.scales[name], engine) for i, name in enumerate(names)})
     wanted: dict[str, Any] = {"rows": scaled.count()}
     for i, (name, kind) in enumerate(zip(names, kinds, strict=True)):
@@ -115,7 +119,8 @@ def _pair_query(keys: Mapping[str, Any], rows: ibis.Table, pairs: tuple[Pair, ..
 
 def in_steps(rows: ibis.Table, name: str, scale: Scale) -> Any:
     """Return a column's finite values as :class:`~vigil.profile.profile.NumericSummary` sums them, others as null."""
-    return _scaled(finite_only(as_number(rows[name]), rows.schema()[name]), scale, engine_of(rows))
+    engine = engine_of(rows)
+    return _scaled(finite_only(as_number(rows[name]), rows.schema()[name], engine), scale, engine)
 
 
 def _product(one: Any, other: Any) -> Any:
@@ -164,21 +169,37 @@ def _numeric_summary(row: Mapping[str, Any], i: int, nothing: NumericSummary) ->
 
 def _categorical_query(keys: Mapping[str, Any], rows: ibis.Table, engine: str, names: tuple[str, ...], layout: Layout) -> ibis.Table:
     """One row per group, column and kept category: the engine counts every category, then folds what is not counted one by one."""
+    texts = [as_text(rows[name], engine) for name in names]
+    if engine == "pyspark":  # it would read the rows once for each part of a union, and shuffle each by itself
+        stacked = rows.select(**keys, level=ibis.array(texts)).unnest("level", offset="column")
+        every = stacked.group_by([*keys, "column", "level"]).aggregate(n=ibis._.count())
+        return _folded(every, keys, every["column"], dict(enumerate(names)), layout)
     parts = []
-    for index, name in enumerate(names):
-        every = rows.select(**keys, level=as_text(rows[name], engine)).group_by([*keys, "level"]).aggregate(n=ibis._.count())
-        counted = every.level.isin(layout.categorical[name])
-        rare = _in_tail(every, layout.tails[name])
-        kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (rare, _OTHER), else_=_UNSEEN)
-        kept = every.select(
-            *keys,
-            column=ibis.literal(index, "int64"),
-            kind=kind.cast("int64"),
-            level=ibis.ifelse(counted, every.level, ibis.null("string")),
-            n=every.n,
-        )
-        parts.append(kept.group_by([*keys, "column", "kind", "level"]).aggregate(n=kept.n.sum().cast("int64")))
+    for index, (name, text) in enumerate(zip(names, texts, strict=True)):
+        every = rows.select(**keys, level=text).group_by([*keys, "level"]).aggregate(n=ibis._.count())
+        parts.append(_folded(every, keys, ibis.literal(index, "int64"), {index: name}, layout))
     return ibis.union(*parts) if len(parts) > 1 else parts[0]
+
+
+def _folded(every: ibis.Table, keys: Mapping[str, Any], column: Any, names: Mapping[int, str], layout: Layout) -> ibis.Table:
+    """``every``: a row per category; ``column``: which of ``names`` it is of."""
+
+    def one_of(levels: Mapping[str, Any]) -> Any:
+        if len(names) == 1:
+            return next(iter(levels.values()))
+        return ibis.or_(*((column == index) & levels[name] for index, name in names.items()))
+
+    counted = one_of({name: every.level.isin(layout.categorical[name]) for name in names.values()})
+    rare = one_of({name: _in_tail(every, layout.tails[name]) for name in names.values()})
+    kind = ibis.cases((every.level.isnull(), _NULL), (counted, _COUNTED), (rare, _OTHER), else_=_UNSEEN)
+    kept = every.select(
+        *keys,
+        column=column.cast("int64"),
+        kind=kind.cast("int64"),
+        level=ibis.ifelse(counted, every.level, ibis.null("string")),
+        n=every.n,
+    )
+    return kept.group_by([*keys, "column", "kind", "level"]).aggregate(n=kept.n.sum().cast("int64"))
 
 
 def _in_tail(every: ibis.Table, tail: tuple[str, ...] | None) -> Any:

@@ -194,7 +194,7 @@ def some_rows(rows: ibis.Table) -> ibis.Table:
 def _quantiles(rows: ibis.Table, names: tuple[str, ...]) -> dict[str, tuple[list[float], float | None, float | None]]:
     schema = rows.schema()
     points = [index / BINS for index in range(1, BINS)]
-    numbers = rows.select(**{f"x{i}": finite_only(as_number(rows[name]), schema[name]) for i, name in enumerate(names)})
+    numbers = rows.select(**{f"x{i}": finite_only(as_number(rows[name]), schema[name], engine_of(rows)) for i, name in enumerate(names)})
     wanted: dict[str, Any] = {}
     for i in range(len(names)):
         column: Any = numbers[f"x{i}"]

@@ -7,6 +7,7 @@ query, equal to the last digit: sums are of whole numbers below 2**53, so the or
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -132,20 +133,20 @@ def add_numbers(column: pa.Array, nothing: NumericSummary, split: Split, sums: S
     """Count a block of float64 into the sums of the split's groups; ``scratch`` is overwritten."""
     x, z = _values(column), scratch.z[: len(column)]
     low, high = float(x.min()), float(x.max())
-    bins = _bins(x, nothing.edges, scratch)
-    odd = np.zeros(0, np.intp)
+    odd, kinds = np.zeros(0, np.intp), np.zeros(0, np.intp)
     if column.null_count or not (math.isfinite(low) and math.isfinite(high)):  # a NaN would be both
         valid = column.is_valid().to_numpy(zero_copy_only=False)
         finite = np.isfinite(x) & valid
         odd = np.flatnonzero(~finite)
         value = x[odd]
         kind = np.where(np.isnan(value), _NAN, np.where(value > 0, _PLUS, _MINUS))
-        bins[odd] = len(nothing.edges) + 1 + np.where(valid[odd], kind, _NULL)
+        kinds = len(nothing.edges) + 1 + np.where(valid[odd], kind, _NULL)
         held = odd.size < x.size
         np.copyto(scratch.x[: x.size], x)
         x = scratch.x[: x.size]
         x[odd] = x[finite.argmax()] if held else nothing.scale.center  # a finite value that is there, so that extremes are those of others
         low, high = (float(x.min()), float(x.max())) if held else (math.inf, -math.inf)
+    counts = _binned(x, odd, kinds, nothing.edges, split, scratch)
     minima, maxima = ([low], [high]) if split.code is None else _extremes(x, odd, split)
     nearest, farthest = reach(nothing.scale)
     if low < nearest or high > farthest:
@@ -157,7 +158,6 @@ def add_numbers(column: pa.Array, nothing: NumericSummary, split: Split, sums: S
     totals = _sums(z, split, largest)
     _multiply(z, z, z)
     squares = _sums(z, split, largest**2 / FIXED_POINT + 1.0)
-    counts = _counted(bins, len(nothing.edges) + 5, split)
     for i, one in enumerate(sums):
         one += Numbers(counts[i], totals[i], squares[i], minima[i], maxima[i])
 
@@ -211,8 +211,33 @@ def _counted(codes: Integers, width: int, split: Split) -> NDArray[Any]:
     return np.bincount(split.code * width + codes, minlength=groups * width).reshape(groups, width)
 
 
+def _binned(x: Floats, odd: Integers, kinds: Integers, edges: Sequence[float], split: Split, scratch: Scratch) -> NDArray[Any]:
+    """Count each group's values of each bin, and the ``odd`` ones as their ``kinds``; all of ``x`` is finite."""
+    width = len(edges) + 5
+    if split.code is None and len(edges) <= _COMPARED_EDGES:
+        counts = np.zeros(width, np.int64)
+        counts[: len(edges) + 1] = _between(x, edges, scratch)
+        if odd.size:  # they stand as one finite value in x
+            counts[bisect_left(edges, x[odd[0]])] -= odd.size
+            counts += np.bincount(kinds, minlength=width)
+        return counts[None, :]
+    bins = _bins(x, edges, scratch)
+    bins[odd] = kinds
+    return _counted(bins, width, split)
+
+
+def _between(x: Floats, edges: Sequence[float], scratch: Scratch) -> Integers:
+    """Count the values of each bin by the values above each edge: two thirds of the time that each value's bin would take."""
+    above = scratch.above[: x.size]
+    beyond = [x.size]
+    for edge in edges:
+        np.greater(x, edge, out=above)
+        beyond.append(int(np.count_nonzero(above)))
+    return -np.diff(np.array([*beyond, 0]))
+
+
 def _bins(x: Floats, edges: Sequence[float], scratch: Scratch) -> NDArray[Any]:
-    """Return how many edges lie below each value: the number of its bin. Of NaN it is any."""
+    """Return how many edges lie below each value: the number of its bin."""
     if len(edges) > _COMPARED_EDGES:
         return np.searchsorted(np.array(edges), x, side="left")
     found, above = scratch.bins[: x.size], scratch.above[: x.size]

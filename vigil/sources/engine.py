@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Protocol
@@ -51,8 +51,8 @@ class Rows(Protocol):
             SourceError: a part (file) cannot be read; it is named.
         """
 
-    def part_with(self, column: str, value: Any) -> str:
-        """Name the part (file, table) that holds the row where ``column`` is ``value``, for an error about it."""
+    def part_with(self, held: Callable[[ibis.Table], ibis.Value]) -> str:
+        """Name the part (file, table) that has a row for which ``held`` is true, for an error about it."""
 
 
 class Engine(Protocol):
@@ -98,9 +98,14 @@ def open_engine(folder: Path, spec: ModelSpec, connections: Mapping[str, Connect
             f"`source.connection` names {name!r}, which is not in connections: of vigil.yaml (there: {known}); add it there",
             source=f"model {spec.model}",
         )
-    from vigil.sources.postgresql import PostgresqlEngine
+    connection = connections[name]
+    if connection.postgresql is not None:
+        from vigil.sources.postgresql import PostgresqlEngine
 
-    return PostgresqlEngine(name, expanded(connections[name].postgresql, name, os.environ))
+        return PostgresqlEngine(name, expanded(connection.postgresql, name, os.environ))
+    from vigil.sources.spark import SparkEngine
+
+    return SparkEngine(name, expanded(str(connection.spark), name, os.environ), folder)
 
 
 def expanded(text: str, connection: str, environ: Mapping[str, str]) -> str:

@@ -6,6 +6,7 @@ in which they arrived, nor on the files that they came in.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -64,10 +65,8 @@ def find_faults(observations: ibis.Table, columns: Columns, task: Task) -> Label
 
     A binary label is 0 or 1, a regression label is finite; no label at all is none of these faults.
     """
-    probability, label, row_id = observations[PROBABILITY], observations[LABEL], observations[columns.id]
-    bad_probability = probability.isnull() | ~((probability > 0) & (probability <= 1))  # NaN sorts above all numbers
-    possible = label.isin([0.0, 1.0]) if task is Task.BINARY else ~(label.isnan() | label.isinf())
-    bad_label = label.notnull() & ~possible
+    row_id = observations[columns.id]
+    bad_probability, bad_label = is_no_probability(observations[PROBABILITY]), is_no_label(observations[LABEL], task)
     answer = observations.aggregate(
         bad_probability=bad_probability.sum(),
         bad_probability_id=row_id.max(where=bad_probability),
@@ -76,6 +75,17 @@ def find_faults(observations: ibis.Table, columns: Columns, task: Task) -> Label
     )
     row = answer.to_pyarrow().to_pylist()[0]
     return LabelFaults(row["bad_probability"] or 0, row["bad_probability_id"], row["bad_label"] or 0, row["bad_label_id"])
+
+
+def is_no_probability(probability: Any) -> Any:
+    """Tell an inclusion probability (float64) that is none or outside (0, 1]."""
+    return probability.isnull() | ~((probability > 0) & (probability <= 1))  # NaN sorts above all numbers
+
+
+def is_no_label(label: Any, task: Task) -> Any:
+    """Tell a label (float64) that ``task`` cannot have; null is no label, not a wrong one."""
+    possible = label.isin([0.0, 1.0]) if task is Task.BINARY else label.abs() <= sys.float_info.max  # NaN sorts above
+    return label.notnull() & ~possible
 
 
 def not_after(moment: ibis.Value, limit: datetime) -> ibis.Value:

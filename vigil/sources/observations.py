@@ -5,10 +5,11 @@ Differs from :mod:`vigil.sources.labels`, which says what observations mean and 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import ibis
 
@@ -16,7 +17,7 @@ from vigil.errors import SourceError
 from vigil.sources.columns import Kind
 from vigil.sources.engine import Engine, Rows
 from vigil.sources.footers import Span
-from vigil.sources.labels import LABEL, PROBABILITY, find_faults, observed_by
+from vigil.sources.labels import LABEL, PROBABILITY, find_faults, is_no_label, is_no_probability, observed_by
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import as_utc
 
@@ -96,7 +97,7 @@ class Observations:
             raise SourceError(
                 f"{faults.bad_probability} labels have an inclusion probability outside (0, 1], such as that of prediction "
                 f"{faults.bad_probability_id!r}; write the probability with which each was chosen for labelling",
-                source=self._part_with(faults.bad_probability_id),
+                source=self._part_with(faults.bad_probability_id, columns.inclusion_probability, is_no_probability),
                 column=columns.inclusion_probability,
             )
         if faults.bad_label:
@@ -104,10 +105,12 @@ class Observations:
             raise SourceError(
                 f"{faults.bad_label} labels are not {expected}, such as that of prediction {faults.bad_label_id!r}; correct them, "
                 "or write null to withdraw a label",
-                source=self._part_with(faults.bad_label_id),
+                source=self._part_with(faults.bad_label_id, columns.label, lambda label: is_no_label(label, self._spec.task)),
                 column=columns.label,
             )
 
-    def _part_with(self, prediction_id: object) -> str:
+    def _part_with(self, prediction_id: object, column: str | None, is_wrong: Callable[[Any], Any]) -> str:
+        """Name the file whose row of a prediction is the wrong one: others may have right ones of it."""
         assert self._found is not None
-        return self._found.part_with(self._spec.columns.id, prediction_id)
+        assert column is not None
+        return self._found.part_with(lambda rows: (rows[self._spec.columns.id] == prediction_id) & is_wrong(rows[column].cast("float64")))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -94,10 +94,10 @@ class ParquetRows:
         for file in self.files:
             require_readable(self._backend, file)
 
-    def part_with(self, column: str, value: Any) -> str:
+    def part_with(self, held: Callable[[ibis.Table], ibis.Value]) -> str:
         for file in self.files:
             table = open_parquet(self._backend, (file,), str(file))
-            if table.filter(table[column] == value).count().to_pyarrow().as_py():
+            if table.filter(held(table)).count().to_pyarrow().as_py():
                 return str(file)
         return self._pattern
 

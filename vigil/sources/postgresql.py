@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import ibis
 from ibis.common.exceptions import TableNotFound
@@ -46,7 +46,7 @@ class PostgresqlEngine:
             weakref.finalize(self.backend, connection.close)  # tables outlive the engine, not the backend
 
     def find(self, place: Place) -> DatabaseRows:
-        return DatabaseRows(self, place)
+        return DatabaseRows(self, place, parts_at_most=2)
 
     def require_place(self, place: Place) -> None:
         """A table that is not there is an error of :meth:`find` already."""
@@ -67,12 +67,21 @@ class PostgresqlEngine:
         return "SELECT * FROM vigil_offered"
 
 
+class Database(Protocol):
+    """What :class:`DatabaseRows` needs of the engine of its tables."""
+
+    name: str  # the connection's
+    backend: Any
+
+    def reading(self, source: str) -> AbstractContextManager[None]: ...
+
+
 class DatabaseRows:
     """A table of a database. Its columns are the same for all rows, so there is nothing narrower to name than itself."""
 
-    def __init__(self, engine: PostgresqlEngine, place: Place) -> None:
+    def __init__(self, engine: Database, place: Place, *, parts_at_most: int) -> None:
         self._name = str(place)
-        if not isinstance(place, Table) or len(place.parts) > 2:
+        if not isinstance(place, Table) or len(place.parts) > parts_at_most:
             raise SourceError(
                 f"expected a table of connection {engine.name}; write {{table: schema.table}}, or leave out `source.connection`",
                 source=str(place),
@@ -80,7 +89,7 @@ class DatabaseRows:
         *path, name = place.parts
         try:
             with engine.reading(self._name):
-                self.table: ibis.Table = engine.backend.table(name, database=path[0] if path else None)
+                self.table: ibis.Table = engine.backend.table(name, database=tuple(path) if len(path) > 1 else path[0] if path else None)
         except TableNotFound as error:
             raise SourceError(
                 f"is not in connection {engine.name}, or may not be read; correct `source`, or grant SELECT", source=self._name
@@ -98,5 +107,5 @@ class DatabaseRows:
     def require_readable(self) -> None:
         """An error of the engine names the table or file itself."""
 
-    def part_with(self, column: str, value: Any) -> str:
+    def part_with(self, held: Callable[[ibis.Table], ibis.Value]) -> str:
         return self._name

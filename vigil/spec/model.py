@@ -95,7 +95,7 @@ class Severity(StrEnum):
 class Table(SpecModel):
     """A table of the database that ``source.connection`` names."""
 
-    table: Annotated[str, Field(pattern=TABLE_NAME)]  # table or schema.table; not quoted
+    table: Annotated[str, Field(pattern=TABLE_NAME)]  # table, schema.table or, on Spark, catalog.schema.table; none of them quoted
 
     @property
     def parts(self) -> tuple[str, ...]:

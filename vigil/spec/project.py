@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 
 from cronsim import CronSim, CronSimError
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from vigil.spec.base import SpecModel
 from vigil.spec.channels import AlertSettings
@@ -51,9 +51,16 @@ class MlflowSpec(SpecModel):
 
 
 class Connection(SpecModel):
-    """A database that models' rows lie in. ``${NAME}`` stands for the environment's variable NAME."""
+    """A database that models' rows lie in: exactly one of its keys. ``${NAME}`` stands for the environment's variable NAME."""
 
-    postgresql: Annotated[str, Field(pattern=r"^postgres(ql)?://")]  # postgresql://user:${PASSWORD}@host/database; only read
+    postgresql: Annotated[str, Field(pattern=r"^postgres(ql)?://")] | None = None  # postgresql://user:${PASSWORD}@host/database; only read
+    spark: str | None = None  # a Spark master: local[2], spark://host:7077, or `session` for the one that runs already
+
+    @model_validator(mode="after")
+    def _is_one_engine(self) -> Connection:
+        if (self.postgresql is None) == (self.spark is None):
+            raise ValueError("expected exactly one of postgresql: URL and spark: MASTER")
+        return self
 
 
 class ProjectSpec(SpecModel):
