@@ -117,7 +117,8 @@ def test_a_regression_has_metrics_and_no_calibration() -> None:
     """Predicted 2 too high everywhere: both errors are 2."""
     spec = spec_of(task="regression", performance={"metric": "mae", "tolerated_loss": 1.0}, labels={"minimum": 10})
     log = pd.DataFrame({"wind": np.arange(50.0), "carrier": "AA", "label": np.arange(50.0)})
-    found = measured_on(labelled_rows(log, spec), np.arange(50.0) + 2, spec)
+    rows = labelled_rows(log, spec)
+    found = measured_on(rows, rows["label"].to_numpy() + 2, spec)
     values = {each["metric"]: each["value"] for each in found["measured"]}
     assert (values["mae"], values["rmse"]) == (2.0, 2.0)
     assert "calibration" not in found
