@@ -89,7 +89,7 @@ def trials(count: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         try:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(
-                ["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn", "benchmarks.kills"]
+                ["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn"]
             )
             ready = _ready(Path(scratch) / "ready")
             found = []
