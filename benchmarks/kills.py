@@ -88,9 +88,7 @@ def trials(count: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         server.wait()
         try:
             context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(
-                ["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn"]
-            )
+            context.set_forkserver_preload(["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn"])
             ready = _ready(Path(scratch) / "ready")
             found = []
             for number in range(count):

@@ -36,7 +36,7 @@ class Share:
 
 def train(rows, spec, params):
     loaded = [name for name in ("prefect", "mlflow", "duckdb", "ibis", "evidently", "sqlalchemy", "sklearn") if name in sys.modules]
-    print(f"fitting {len(rows)} rows for {spec.model}, hashes by {os.environ.get('PYTHONHASHSEED')}, loaded: {loaded}")
+    print(f"fitting {len(rows)} rows for {spec.model}, {list(spec.features)}, hashes by {os.environ.get('PYTHONHASHSEED')}, loaded: {loaded}")
     return Share(rows["label"].mean() + params.get("add", 0))
 
 def knows_nothing(rows, spec, params):
@@ -89,7 +89,7 @@ def spec(function: str, **training: Any) -> ModelSpec:
 def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(folder: Path) -> None:
     """The classes of the project's module come back without the module being imported here; what was printed is kept.
 
-    The process loads neither orchestrator nor registry nor engine, so that it starts at little cost, and seeds the hashes of text, so that
+    The specification is as here, its features in their own order: that of the columns. The process loads neither orchestrator nor registry nor engine, so that it starts at little cost, and seeds the hashes of text, so that
     a trainer that goes through a set goes the same way again.
     """
     with TrainerProcess(folder, spec("train", params={"add": 0.125})) as trainer:
@@ -98,7 +98,7 @@ def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(fold
     assert one.trained_in == other.trained_in != os.getpid()
     assert one.predict_proba(ROWS).shape == (20, 2)
     assert "vt_process" not in sys.modules
-    assert trainer.output == "fitting 20 rows for delay, hashes by 0, loaded: []\n" * 2
+    assert trainer.output == "fitting 20 rows for delay, ['wind', 'carrier'], hashes by 0, loaded: []\n" * 2
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ class TrainerProcess:
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
         began = time.monotonic()
-        pickle.dump((self._spec.canonical_json(), frames), self._request)
+        pickle.dump((self._spec, frames), self._request)  # not its canonical JSON, which sorts the features: their order is the columns'
         self._request.flush()
         try:
             self._tell("fit\n")

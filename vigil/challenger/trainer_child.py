@@ -22,7 +22,6 @@ import cloudpickle  # type: ignore[import-untyped]
 from vigil.challenger.fit import Trainer, fit, load_trainer
 from vigil.challenger.project_code import by_value
 from vigil.errors import TrainingFailed, TrainingOutcome, VigilError
-from vigil.spec.model import ModelSpec
 
 
 def main(folder: Path, reference: str, request: int, answer: int) -> None:
@@ -45,8 +44,7 @@ def main(folder: Path, reference: str, request: int, answer: int) -> None:
 def _fitted(trainer: Trainer, folder: Path, request: int) -> bytes:
     os.lseek(request, 0, os.SEEK_SET)
     with os.fdopen(request, "rb") as file:
-        body, frames = pickle.load(file)  # noqa: S301 - written by the process that started this one
-    spec = ModelSpec.model_validate_json(body)
+        spec, frames = pickle.load(file)  # noqa: S301 - written by the process that started this one
     models = tuple(fit(trainer, rows, spec) for rows in frames)
     try:
         with by_value(folder):
