@@ -36,7 +36,8 @@ class Share:
 
 def train(rows, spec, params):
     loaded = [name for name in ("prefect", "mlflow", "duckdb", "ibis", "evidently", "sqlalchemy", "sklearn") if name in sys.modules]
-    print(f"fitting {len(rows)} rows for {spec.model}, {list(spec.features)}, hashes by {os.environ.get('PYTHONHASHSEED')}, loaded: {loaded}")
+    told = f"{list(spec.features)}, hashes by {os.environ.get('PYTHONHASHSEED')}, loaded: {loaded}"
+    print(f"fitting {len(rows)} rows for {spec.model}, {told}")
     return Share(rows["label"].mean() + params.get("add", 0))
 
 def knows_nothing(rows, spec, params):
@@ -89,8 +90,9 @@ def spec(function: str, **training: Any) -> ModelSpec:
 def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(folder: Path) -> None:
     """The classes of the project's module come back without the module being imported here; what was printed is kept.
 
-    The specification is as here, its features in their own order: that of the columns. The process loads neither orchestrator nor registry nor engine, so that it starts at little cost, and seeds the hashes of text, so that
-    a trainer that goes through a set goes the same way again.
+    The specification is as here, its features in their own order: that of the columns. The process loads neither orchestrator nor registry
+    nor engine, so that it starts at little cost, and seeds the hashes of text, so that a trainer that goes through a set goes the same way
+    again.
     """
     with TrainerProcess(folder, spec("train", params={"add": 0.125})) as trainer:
         one, other = trainer.fit(ROWS, ROWS.assign(label=0))
