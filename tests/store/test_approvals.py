@@ -5,13 +5,18 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from threading import Barrier
 
 import pytest
-from sqlalchemy import text
+from alembic import command
+from alembic.config import Config
 
+import vigil.store.migrations
 from tests.store.build import MODEL, NOW, a_version, later, save_decided
 from vigil.errors import Conflict, NotAllowed, StoreError
+from vigil.store.engine import writing
+from vigil.store.migrations.versions.v0007_challengers import down_revision
 from vigil.store.records import Approval, PromotionKind, RetrainingState
 from vigil.store.sql import SqlStore, open_store
 
@@ -182,15 +187,17 @@ def test_of_two_who_answer_at_one_moment_one_wins_and_the_other_is_told(store: S
         assert len(store.promotions(MODEL)) == number + 1
 
 
-def test_what_waited_before_approvals_were_bound_does_not_wait_for_ever(store: SqlStore, url: str) -> None:
-    """A database of schema 0005 is opened."""
-    registered(store)
-    store.advance_retraining("d1", RetrainingState.WAITING, at=NOW)
-    with store.engine.begin() as connection:
-        for statement in ("DROP TABLE approval", "DROP TABLE training_attempt", "UPDATE vigil_schema SET version_num = '0005'"):
-            connection.execute(text(statement))
-    store.close()
-    with open_store(url) as opened:
+def test_what_waited_before_approvals_were_bound_does_not_wait_for_ever(empty_url: str) -> None:
+    """A database of the schema before is opened."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(vigil.store.migrations.__file__).parent))
+    with SqlStore(empty_url) as before:
+        with writing(before.engine) as connection:
+            config.attributes["connection"] = connection
+            command.upgrade(config, str(down_revision))
+        registered(before)
+        before.advance_retraining("d1", RetrainingState.WAITING, at=NOW)
+    with open_store(empty_url) as opened:
         retraining = opened.retraining("d1")
     assert retraining is not None
     assert (retraining.state, retraining.reason[:9]) == (RetrainingState.EXPIRED, "It waited")
