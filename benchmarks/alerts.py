@@ -23,7 +23,7 @@ import numpy as np
 
 from vigil.alerts.alerting import alert, incidents_of
 from vigil.alerts.cause import Cause
-from vigil.alerts.incident import Incident, Kind
+from vigil.alerts.incident import Incident, fold
 from vigil.alerts.message import Standing
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.performance.measure import tolerated_limit
@@ -245,9 +245,8 @@ def _told(store: SqlStore) -> list[Told]:
     for incident in known.values():
         if incident.incident_id in first:
             at = first[incident.incident_id]
-            before = [e for e in events[incident.incident_id] if e.at <= at and e.kind is not Kind.JOINED]
-            said = [event.body["causes"] for event in before if "causes" in event.body]
-            cause = said[-1][0]["cause"] if said and said[-1] else "unknown"
+            causes = fold([event for event in events[incident.incident_id] if event.at <= at]).causes
+            cause = causes[0]["cause"] if causes else "unknown"
             models = frozenset(known[name].model for name in incident.members) or frozenset([incident.model])
             found.append(Told(incident, cause, (at - FIRST).days - 1, models))
     return found

@@ -1,10 +1,12 @@
-"""What a plan of labels saves: the width of intervals from 100 planned labels a window against 100 drawn uniformly, on real streams.
+"""What plans of labels and prediction-powered estimates save: the width of intervals from 100 labels a window, on real streams.
 
 A model is trained on the first fifth of each stream (``*.parquet`` with ``meta.json``: task, target, time column, columns to drop) and
-scores the rest. Of each window both ways of drawing are repeated with other seeds. The plan is the product's own
-(:mod:`vigil.labels`); for a regression it learns the size of errors from 100 uniform labels of each of the 8 windows before. A value is
-covered where the interval holds the metric over ALL rows of the window; ``rms_ratio`` compares the true errors, which no interval can gloss
-over.
+scores the rest. Of each window four ways are repeated with other seeds: labels drawn uniformly or planned (the product's own
+:mod:`vigil.labels`), each evaluated alone and with the scores of all rows (:mod:`vigil.performance.powered`). What is learned before the
+window - the size of errors for a plan, the proxy - is learned from 100 uniform labels of each of the 8 windows before. A value is covered
+where the interval holds the metric over ALL rows of the window; ``rms_ratio`` compares the true errors, which no interval can gloss over.
+``floor`` is the width, relative to uniform labels, that Neyman's best choice of rows would give to who KNEW the spread of the metric's
+influence in each of 20 bands of the score: about as narrow as it gets without knowing more of a row than its score.
 
     python -m benchmarks.labels --data DIR [--budget 100] [--repeats 40] [--windows 10] [--json]
 """
@@ -23,15 +25,20 @@ import pandas as pd
 from vigil.errors import NotEnoughData
 from vigil.labels.allocation import allocate, expected_spread
 from vigil.labels.plan import HISTORY, error_sizes, make_strata
+from vigil.performance import cores
 from vigil.performance.cores import Vector
-from vigil.performance.metrics import Estimate, estimate, value_of
-from vigil.spec.model import Metric, ModelSpec
+from vigil.performance.metrics import Estimate, parts_of, value_of
+from vigil.performance.powered import prediction_powered
+from vigil.performance.proxy import Population, learn_proxy
+from vigil.spec.model import Metric, ModelSpec, Task
 from vigil.window import Window
 
 BINARY = (Metric.ROC_AUC, Metric.LOG_LOSS, Metric.BRIER, Metric.ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
 REGRESSION = (Metric.MAE, Metric.RMSE)
 TRAINED = 0.2  # of the stream, first in time
 GOAL = 0.7  # of the uniform interval's width
+WAYS = ("uniform", "uniform_powered", "planned", "planned_powered")
+FLOOR_BANDS = 20
 
 
 def main() -> None:
@@ -67,56 +74,60 @@ def scored(path: Path, about: dict[str, Any]) -> pd.DataFrame:
 
 
 def measured(stream: pd.DataFrame, task: str, metric: Metric, budget: int, repeats: int, windows: int) -> dict[str, Any]:
-    """Return widths, true errors and coverage of both ways of drawing, over some of the stream's windows."""
+    """Return widths, true errors and coverage of the four ways, over some of the stream's windows."""
     days, parts = _windows(stream, 10 * budget)
     spec = _spec(task, metric)
     chosen = parts[HISTORY :: max(1, (len(parts) - HISTORY) // windows)][:windows]
-    widths: dict[str, list[float]] = {"uniform": [], "planned": []}
-    errors: dict[str, list[float]] = {"uniform": [], "planned": []}
-    held: dict[str, list[bool]] = {"uniform": [], "planned": []}
+    found: dict[str, list[Estimate]] = {way: [] for way in WAYS}
+    truths: list[float] = []
     skipped = 0
     for number, part in chosen:
         score, label = (part[name].to_numpy(dtype=np.float64) for name in ("score", "label"))
         truth = value_of(metric, score, label)
         for repeat in range(repeats):
             rng = np.random.default_rng([repeat, number])
-            scale = None if task == "binary" else _error_sizes(parts, number, score, budget, rng)
+            earlier = _earlier(parts, number, budget, rng)
+            population = Population(score, learn_proxy(spec.task, (*earlier, np.ones(len(earlier[0])))))
             try:
-                uniform = _uniform(metric, score, label, budget, rng)
-                found = {"uniform": uniform, "planned": _planned(spec, score, label, budget, scale, rng)}
+                drawn = [_uniform(score, budget, rng), _planned(spec, score, budget, earlier, rng)]
+                each = [way for rows, *design in drawn for way in _both(metric, score[rows], label[rows], design, population)]
             except NotEnoughData:  # nothing called positive among the labels
                 skipped += 1
                 continue
-            for way, (value, low, high) in found.items():
-                widths[way].append(high - low)
-                errors[way].append(value - truth)
-                held[way].append(low <= truth <= high)
-    ratio = float(np.median(np.array(widths["planned"]) / np.array(widths["uniform"])))
+            truths.append(truth)
+            for way, estimated in zip(WAYS, each, strict=True):
+                found[way].append(estimated)
+    ends = {way: np.array(estimates) for way, estimates in found.items()}
+    truth_of_each = np.array(truths)
+    width = {way: of[:, 2] - of[:, 1] for way, of in ends.items()}
+    rms = {way: np.sqrt(np.mean((of[:, 0] - truth_of_each) ** 2)) for way, of in ends.items()}
+    held = {way: np.mean((of[:, 1] <= truth_of_each) & (truth_of_each <= of[:, 2])) for way, of in ends.items()}
+    ratio = {way: float(np.median(of / width["uniform"])) for way, of in width.items()}
     return {
         "metric": metric.value,
         "window_days": days,
         "windows": len(chosen),
-        "simulations": len(widths["planned"]),
+        "simulations": len(truths),
         "skipped": skipped,
         "labels": budget,
-        "width_uniform": float(np.median(widths["uniform"])),
-        "width_planned": float(np.median(widths["planned"])),
-        "width_ratio": ratio,
-        "rms_ratio": float(np.sqrt(np.mean(np.square(errors["planned"])) / np.mean(np.square(errors["uniform"])))),
-        "coverage_uniform": float(np.mean(held["uniform"])),
-        "coverage_planned": float(np.mean(held["planned"])),
-        "goal_reached": ratio <= GOAL,
+        "width_uniform": float(np.median(width["uniform"])),
+        **{f"width_ratio_{way}": ratio[way] for way in WAYS[1:]},
+        **{f"rms_ratio_{way}": float(rms[way] / rms["uniform"]) for way in WAYS[1:]},
+        **{f"coverage_{way}": float(held[way]) for way in WAYS},
+        "floor": float(np.mean([_floor(metric, part["score"].to_numpy(), part["label"].to_numpy(dtype=np.float64)) for _, part in chosen])),
+        "goal_reached": ratio["planned_powered"] <= GOAL,
     }
 
 
-def _uniform(metric: Metric, score: Vector, label: Vector, budget: int, rng: np.random.Generator) -> Estimate:
-    drawn = rng.choice(len(score), budget, replace=False)
-    return estimate(metric, score[drawn], label[drawn])
+def _uniform(score: Vector, budget: int, rng: np.random.Generator) -> tuple[Any, ...]:
+    """Rows, their weights and their strata, of which there are none."""
+    return rng.choice(len(score), budget, replace=False), None, None
 
 
-def _planned(spec: ModelSpec, score: Vector, label: Vector, budget: int, scale: Vector | None, rng: np.random.Generator) -> Estimate:
+def _planned(spec: ModelSpec, score: Vector, budget: int, earlier: tuple[Vector, Vector], rng: np.random.Generator) -> tuple[Any, ...]:
     metric, scoring = spec.performance.metric, spec.performance.scoring
     window = Window(datetime(2000, 1, 1, tzinfo=UTC), datetime(2000, 1, 8, tzinfo=UTC))
+    scale = error_sizes(*earlier, score) if spec.task is Task.REGRESSION else None
     expected = expected_spread(metric, score, scoring, scale)
     design = make_strata(spec, window, "l-benchmark", score, None, expected, budget)
     stratum, count = design.strata_of(score, None), max(design.merged) + 1
@@ -124,14 +135,34 @@ def _planned(spec: ModelSpec, score: Vector, label: Vector, budget: int, scale: 
     spread = np.sqrt(np.bincount(stratum, expected**2, count) / total)
     asked = allocate(total, spread, np.zeros(count, dtype=np.int64), budget)
     drawn = np.concatenate([rng.choice(np.flatnonzero(stratum == each), asked[each], replace=False) for each in range(count)])
-    weight = (total / np.maximum(asked, 1))[stratum[drawn]]
-    return estimate(metric, score[drawn], label[drawn], weight, stratum=stratum[drawn])
+    return drawn, (total / np.maximum(asked, 1))[stratum[drawn]], stratum[drawn]
 
 
-def _error_sizes(parts: list[tuple[int, pd.DataFrame]], number: int, score: Vector, budget: int, rng: np.random.Generator) -> Vector:
-    earlier = pd.concat([part.iloc[rng.choice(len(part), budget, replace=False)] for _, part in parts[number - HISTORY : number]])
-    seen = earlier.sort_values("score")
-    return error_sizes(seen["score"].to_numpy(), seen["label"].to_numpy(), score)
+def _both(metric: Metric, score: Vector, label: Vector, design: list[Any], population: Population) -> tuple[Estimate, Estimate]:
+    """The estimate from labels alone, and with the scores of all rows."""
+    weight, stratum = design
+    powered = prediction_powered(metric, score, label, weight, population, stratum=stratum)
+    return powered.labels_alone, powered.found
+
+
+def _earlier(parts: list[tuple[int, pd.DataFrame]], number: int, budget: int, rng: np.random.Generator) -> tuple[Vector, Vector]:
+    """Score and label, by score, of so many uniform labels of each of the windows before."""
+    drawn = pd.concat([part.iloc[rng.choice(len(part), budget, replace=False)] for _, part in parts[number - HISTORY : number]])
+    seen = drawn.sort_values("score")
+    return seen["score"].to_numpy(), seen["label"].to_numpy(dtype=np.float64)
+
+
+def _floor(metric: Metric, score: Vector, label: Vector) -> float:
+    every = np.ones(len(score))
+    if metric is Metric.ROC_AUC:
+        influence, positive = np.empty(len(score)), label == 1
+        below, above = cores.placements(score, label, every)
+        influence[positive], influence[~positive] = cores.influences(below, every[positive]), cores.influences(above, every[~positive])
+    else:
+        value, times = parts_of(metric, score, label)
+        influence = value * times - cores.weighted_mean(value, times) * times
+    bands = np.array_split(influence[np.argsort(score, kind="stable")], FLOOR_BANDS)
+    return float(sum(len(band) * np.std(band) for band in bands) / len(score) / np.std(influence))
 
 
 def _windows(stream: pd.DataFrame, rows: int) -> tuple[int, list[tuple[int, pd.DataFrame]]]:

@@ -1,14 +1,16 @@
-"""Commands about incidents: ``incidents``, ``incident``, ``ack``, ``mute``, ``resolve``, ``channels``, ``digest``, ``metrics``.
+"""Commands about incidents: list, show, act on, look back; channels, the digest, the metrics.
 
 They need no orchestrator: they read and write the store, and send what waits in its outbox.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -201,13 +203,58 @@ def digest(
         sys.stdout.write(digest_text(found) + "\n")
 
 
-def metrics(context: typer.Context) -> None:
+def postmortem(context: typer.Context, incident: IncidentArgument, as_json: Json = False) -> None:
+    """Look back on one incident. What happened when, and which signals would have told earlier, at how many false alarms."""
+    from vigil.alerts.alerting import incident as read_incident
+    from vigil.alerts.postmortem import postmortem as look_back
+    from vigil.alerts.words import headline
+    from vigil.decision.phrases import plural
+
+    project = session_of(context).project()
+    with project.store() as store:
+        found = look_back(store, project.model(read_incident(store, incident)[0].model), incident)
+    if as_json:
+        happened = [asdict(each) for each in found.timeline]
+        days = [asdict(each) | {"signal": str(each.signal), "lead": each.lead / timedelta(days=1)} for each in found.earlier]
+        print_json([incident_row(found.incident) | {"timeline": happened, "earlier": days}])
+        return
+    sys.stdout.write(f"{found.incident.incident_id}  {headline(found.incident)}\n\n")
+    for each in found.timeline:
+        sys.stdout.write(f"  {each.at:%Y-%m-%d %H:%M}  {each.what}\n")
+    sys.stdout.write("\n")
+    print_table(
+        [asdict(each) for each in found.earlier],
+        [
+            Column("would have told earlier", lambda r: str(r["signal"])),
+            Column("if alerted", lambda r: r["how"], fold=True),
+            Column("days", lambda r: f"{r['lead'] / timedelta(days=1):g}", right=True),
+            Column("false alarms", lambda r: f"{r['false_alarms']} in {plural(r['windows'], 'window')}", right=True),
+        ],
+        empty="Nothing that is measured would have told earlier.",
+    )
+
+
+def metrics(
+    context: typer.Context,
+    to: Annotated[Path | None, typer.Option("--to", metavar="FILE", help="Replace this file in one step. Default: print.")] = None,
+) -> None:
     """Print the present state as OpenMetrics text, for Prometheus' textfile collector or an exporter."""
     from vigil.alerts.openmetrics import openmetrics
 
     project = session_of(context).project()
     with project.store() as store:
-        sys.stdout.write(openmetrics(store, sorted(project.models)))
+        text = openmetrics(store, sorted(project.models))
+    if to is None:
+        sys.stdout.write(text)
+        return
+    half = to.with_name(f"{to.name}.{os.getpid()}.half")  # no name that the collector reads: *.prom
+    try:
+        half.write_text(text)
+        half.replace(to)
+    except OSError as error:
+        raise UsageError(f"{to} cannot be written: {error.strerror}; give --to a file in a folder that exists") from None
+    finally:
+        half.unlink(missing_ok=True)
 
 
 def send_waiting(project: Project) -> None:

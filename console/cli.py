@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, alerting, auditing, authoring, backtesting, card, checking, labels, looking, segments
+from console import acting, alerting, auditing, authoring, backtesting, card, checking, labels, looking, reviewing, segments
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -90,6 +90,7 @@ for command in (
     alerting.ack,
     alerting.mute,
     alerting.resolve,
+    alerting.postmortem,
     alerting.digest,
     alerting.metrics,
     segments.segments,
@@ -104,6 +105,7 @@ for command in (
 app.add_typer(auditing.audit)
 app.add_typer(alerting.channels)
 app.add_typer(labels.app, name="labels", help="Ask for labels, take them in, and see what they tell.")
+app.add_typer(reviewing.app, name="review", help="List predictions for people to look at, take in what they say.")
 
 
 def hoisted(args: Sequence[str]) -> list[str]:

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Column, Json, print_json, print_table, say
 from console.session import moment, session_of
 
 if TYPE_CHECKING:
     from vigil.labels.plan import Plan
-    from vigil.store.contract import Store
     from vigil.workspace import Workspace
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -25,7 +25,7 @@ AsOf = Annotated[str | None, typer.Option("--as-of", metavar="MOMENT", help="Lab
 def plan(
     context: typer.Context,
     model: ModelArgument,
-    budget: Annotated[int, typer.Option("--budget", min=2, help="How many labels to ask for.")],
+    budget: Annotated[int | None, typer.Option("--budget", min=2, help="How many labels to ask for. Default: labels.budget.")] = None,
     window: Annotated[
         str | None, typer.Option("--window", metavar="DATE", help="A moment in the window. Default: the latest that is due.")
     ] = None,
@@ -38,12 +38,16 @@ def plan(
 ) -> None:
     """Choose which predictions to have labelled, and write them to a file. The same call again is the same plan."""
     from vigil.evaluation.due import latest_due
+    from vigil.labels.keeping import budget_now, kept_plan
     from vigil.labels.request import write_request
 
-    work = _workspace(context, model)
+    work = workspace(context, model)
+    budget = budget or budget_now(work.store, work.spec)
+    if budget is None:
+        raise UsageError(f"how many labels? Give --budget N, or labels.budget in the specification of {model}")
     now = datetime.now(UTC) if as_of is None else moment(as_of)
     of = latest_due(work.source, work.spec, now) if window is None else work.spec.window.containing(moment(window))
-    made = _planned(work, of, budget, seed, now)
+    made = kept_plan(work.source, work.store, work.spec, of, budget=budget, seed=seed, now=now)
     path = out or work.project.path(f"requests/{model}-{of.start.date()}-{made.plan_id}.csv")
     write_request(work.source, work.spec, made, path)
     row = _plan_row(made, path)
@@ -67,10 +71,11 @@ def import_(
     from dataclasses import asdict
 
     from vigil.labels.answers import import_answers
+    from vigil.labels.keeping import plans_of
 
-    work = _workspace(context, model)
+    work = workspace(context, model)
     now = datetime.now(UTC) if as_of is None else moment(as_of)
-    done = import_answers(work.source, work.spec, _plans(work.store, model), file, now=now)
+    done = import_answers(work.source, work.spec, plans_of(work.store, model), file, now=now)
     if as_json:
         print_json([asdict(done) | {"path": str(done.path)}])
     else:
@@ -81,35 +86,12 @@ def import_(
 @app.command()
 def status(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:
     """Show the labels of each window. How many, how mature, what is still needed to decide, and which plans are open."""
-    work = _workspace(context, model)
+    work = workspace(context, model)
     rows = _status_rows(work)
     if as_json:
         print_json(rows)
     else:
         print_table(rows, STATUS, empty=f"no window of {model} was looked at yet; do with `vigil run {model}`")
-
-
-def _planned(work: Workspace, window: Any, budget: int, seed: int, now: datetime) -> Plan:
-    """Return the stored plan, or make and store it: what was asked for once is not drawn anew."""
-    from vigil.labels.plan import make_plan, plan_id_of
-    from vigil.store.records import LabelPlan
-
-    known = _plans(work.store, work.spec.model)
-    wanted = plan_id_of(work.spec, window, budget, seed)
-    stored = next((each for each in known if each.plan_id == wanted), None)
-    if stored is not None:
-        return stored
-    earlier = [each for each in known if each.window == window]
-    made = make_plan(work.source, work.spec, window, budget=budget, seed=seed, now=now, earlier=earlier)
-    work.store.save_label_plan(LabelPlan(made.plan_id, made.model, window, budget, seed, now, made.to_json()))
-    return made
-
-
-def _plans(store: Store, model: str) -> list[Plan]:
-    from vigil.labels.plan import Plan
-
-    fields = ("plan_id", "model", "budget", "seed", "made_at")
-    return [Plan.from_json(row.body, **{name: getattr(row, name) for name in fields}) for row in store.label_plans(model)]
 
 
 def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
@@ -133,12 +115,13 @@ def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
 
 def _status_rows(work: Workspace) -> list[dict[str, Any]]:
     from console.rows import find
+    from vigil.labels.keeping import plans_of
     from vigil.labels.plan import labels_needed
     from vigil.measurement import Layer
 
     evaluations = work.store.evaluations(work.spec.model)
     measured = work.store.measurements([each.evaluation_id for each in evaluations])
-    plans = _plans(work.store, work.spec.model)
+    plans = plans_of(work.store, work.spec.model)
     answered = work.source.answered_plans()
     rows = []
     for evaluation in evaluations:
@@ -167,7 +150,8 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
     return rows
 
 
-def _workspace(context: typer.Context, model: str) -> Workspace:
+def workspace(context: typer.Context, model: str) -> Workspace:
+    """Open the model of the project that the command is about."""
     from vigil.workspace import Workspace
 
     return Workspace.open(session_of(context).folder(), model)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sized
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
@@ -25,6 +25,8 @@ from ruamel.yaml import YAML
 from deployments.resume import resume_interrupted
 from deployments.supervise import READY_DESCRIPTOR
 from vigil.project import Project
+from vigil.spec.channels import AlertSettings
+from vigil.spec.model import ModelSpec
 
 QUERY_SECONDS = 2.0  # a run that is due waits at most this long; each look is one small query on this machine
 RUNS_AT_ONCE = 4  # convention: a fleet run, its retraining, and room for a person's
@@ -38,8 +40,19 @@ class LocalRunner(Runner):
         os._exit(143)
 
 
-def deployments_of(file: Path, environment: Mapping[str, str]) -> Iterator[RunnerDeployment]:
-    """Yield the deployments that ``file`` describes, its placeholders filled from the environment as Prefect does it."""
+def without_work(settings: AlertSettings, models: Iterable[ModelSpec] = ()) -> frozenset[str]:
+    """Return the deployments whose schedule would find nothing to do: without a channel nobody is ever told anything,
+    without a model with ``labels.review_rows`` nobody is asked to review."""
+    reviewed = [spec for spec in models if spec.labels.review_rows is not None]
+    needed: Mapping[str, Sized] = {"deliver": settings.channels, "digest": settings.digest_channels, "review": reviewed}
+    return frozenset(name for name, channels in needed.items() if not len(channels))
+
+
+def deployments_of(file: Path, environment: Mapping[str, str], idle: Collection[str] = ()) -> Iterator[RunnerDeployment]:
+    """Yield the deployments that ``file`` describes, its placeholders filled from the environment as Prefect does it.
+
+    The schedules of those that are ``idle`` are registered as inactive, so that an earlier registration does not stay active.
+    """
     os.environ.update(environment)
     for entry in apply_values(YAML(typ="safe").load(file), {})["deployments"]:
         yield RunnerDeployment.from_entrypoint(
@@ -48,7 +61,10 @@ def deployments_of(file: Path, environment: Mapping[str, str]) -> Iterator[Runne
             description=entry.get("description"),
             tags=entry.get("tags"),
             parameters=entry.get("parameters"),
-            schedules=[Cron(schedule["cron"], timezone=schedule["timezone"]) for schedule in entry.get("schedules", [])],
+            schedules=[
+                Cron(schedule["cron"], timezone=schedule["timezone"], active=entry["name"] not in idle)
+                for schedule in entry.get("schedules", [])
+            ],
         )
 
 
@@ -56,7 +72,8 @@ async def serve(project: Project, file: Path) -> None:
     """Register, resume, say ready, run; returns never but by an error."""
     environment = {PROJECT_VARIABLE: str(project.folder), SCHEDULE_VARIABLE: project.spec.prefect.schedule}
     runner = LocalRunner(name=project.spec.project, query_seconds=QUERY_SECONDS, limit=RUNS_AT_ONCE, pause_on_shutdown=False)
-    ours = [await runner.aadd_deployment(deployment) for deployment in deployments_of(file, environment)]
+    idle = without_work(project.spec.alerts, project.models.values())
+    ours = [await runner.aadd_deployment(deployment) for deployment in deployments_of(file, environment, idle)]
     async with get_client() as client:
         for run in await resume_interrupted(client, ours, datetime.now(UTC)):
             what = "taken up again" if run.resumed else "given up"

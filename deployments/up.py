@@ -64,6 +64,7 @@ class Addresses:
     mlflow: str
     prefect_port: int | None
     mlflow_port: int | None
+    metrics_port: int | None = None
 
     @classmethod
     def of(cls, project: Project) -> Addresses:
@@ -74,6 +75,7 @@ class Addresses:
             mlflow=mlflow.tracking_uri if named else f"http://{HOST}:{mlflow.port}",
             prefect_port=prefect.port if prefect.api_url is None else None,
             mlflow_port=None if named else mlflow.port,
+            metrics_port=project.spec.metrics.port,
         )
 
     @property
@@ -127,13 +129,18 @@ def services(project: Project, addresses: Addresses, deployments: Path) -> tuple
     if addresses.mlflow_port is not None:
         command = ("mlflow", "server", "--host", HOST, "--port", str(addresses.mlflow_port), "--workers", "1", *_mlflow_stores(project))
         found.append(Service("mlflow", (*python, *command), environment, project.folder, health=f"{addresses.mlflow}/health"))
+    after = tuple(service.name for service in found)
+    if addresses.metrics_port is not None:
+        command = ("deployments.metrics", str(project.folder), str(addresses.metrics_port))
+        health = f"http://{HOST}:{addresses.metrics_port}/health"
+        found.append(Service("metrics", (*python, *command), environment, project.folder, health=health))
     found.append(
         Service(
             "deployments",
             (*python, "deployments.serve", str(project.folder), str(deployments)),
             environment,
             project.folder,
-            after=tuple(service.name for service in found),
+            after=after,
             bound_to=("prefect",),  # a runner whose server went away does not cancel runs any more, and its flows hang in retries
             stop_signal=signal.SIGKILL,  # the runs of a runner that is asked to stop are cancelled; those of a killed one go on later
         )
@@ -180,6 +187,8 @@ def _announce(project: Project, addresses: Addresses, console: Console, folder: 
         table.add_column(heading, overflow="fold")
     table.add_row("Prefect, the runs", addresses.prefect)
     table.add_row("MLflow, the versions", addresses.mlflow)
+    if addresses.metrics_port is not None:
+        table.add_row("OpenMetrics, the state", f"http://{HOST}:{addresses.metrics_port}/metrics")
     table.add_row("schedule (cron, UTC)", project.spec.prefect.schedule)
     table.add_row("logs", str(folder))
     console.print(table)
@@ -205,7 +214,8 @@ def _lock(project: Project, file: Path, addresses: Addresses) -> Iterator[None]:
 
 def _require_free_ports(addresses: Addresses) -> None:
     taken: set[int] = set()
-    for port, key in ((addresses.prefect_port, "prefect.port"), (addresses.mlflow_port, "mlflow.port")):
+    ports = ((addresses.prefect_port, "prefect.port"), (addresses.mlflow_port, "mlflow.port"), (addresses.metrics_port, "metrics.port"))
+    for port, key in ports:
         if port is not None:
             if port in taken or not _is_free(port):
                 raise PortBusy(port, key, next(other for other in range(port + 1, 65536) if other not in taken and _is_free(other)))

@@ -1,4 +1,4 @@
-"""Bundle what a look found into incidents, and drain the outbox. The store holds both; nothing is lost where either is killed."""
+"""Bundle what a look found into incidents, write the weekly digest, and drain the outbox. Nothing is lost where any of it is killed."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from prefect.cache_policies import NO_CACHE
 from tasks.notify import sender
 from vigil.alerts.alerting import alert
 from vigil.alerts.delivery import drain_patiently
+from vigil.alerts.digest import post_digest, week_end
 from vigil.evaluation.look import Look
 from vigil.project import Project
+from vigil.window import parse_moment
 from vigil.workspace import Workspace
 
 
@@ -32,3 +34,12 @@ def drain_outbox(project: str, patience_seconds: float) -> dict[str, int]:
         patience = timedelta(seconds=patience_seconds)
         done = drain_patiently(store, settings, sender(settings), lambda: datetime.now(UTC), time.sleep, patience=patience)
     return asdict(done)
+
+
+@task(cache_policy=NO_CACHE)
+def write_digest(project: str, end: str | None) -> tuple[str, ...]:
+    opened, now = Project.open(project), datetime.now(UTC)
+    until = week_end(now) if end is None else parse_moment(end)
+    with opened.store() as store:
+        specs = [opened.models[name] for name in sorted(opened.models)]
+        return tuple(message.key for message in post_digest(store, specs, opened.spec.alerts, until, now))

@@ -5,8 +5,10 @@ from __future__ import annotations
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.prometheus import ask
 from vigil.evaluation import measure
 from vigil.evaluation.look import Look
+from vigil.health.inputs import measure_inputs
 from vigil.measurement import Measurement
 from vigil.workspace import Workspace
 
@@ -32,4 +34,6 @@ def measure_performance(project: str, look: Look) -> tuple[Measurement, ...]:
 @task(cache_policy=NO_CACHE)
 def measure_health(project: str, look: Look) -> tuple[Measurement, ...]:
     work = Workspace.open(project, look.model)
-    return measure.health_of(work.source, work.spec, look) + measure.training_of(work.store, work.spec, look)
+    answers = ask(work.project.spec.prometheus, work.spec, look.window)
+    found = measure.health_of(work.source, work.spec, look) + measure_inputs(answers, work.spec)
+    return found + measure.training_of(work.store, work.spec, look)

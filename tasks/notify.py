@@ -5,8 +5,10 @@ Differs from :mod:`vigil.alerts.delivery`, which says when a message is tried, a
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from tasks.mail import send_mail
@@ -32,16 +34,19 @@ def sender(settings: AlertSettings, environ: Mapping[str, str] | None = None) ->
             attempt = _send(channel, message, secrets, settings)
         except Exception as error:  # a channel's own defect is its failure, never that of the drain
             attempt = Attempt(False, f"unexpected {type(error).__name__}: {error}")
-        return Attempt(attempt.delivered, redacted(attempt.detail, secrets.values()), attempt.permanent)
+        return replace(attempt, detail=redacted(attempt.detail, secrets.values()))
 
     return send
 
 
 def _send(channel: Channel, message: Message, secrets: Mapping[str, str], settings: AlertSettings) -> Attempt:
-    def posted(url: str, payload: Any, headers: Mapping[str, str]) -> Attempt:
-        return post(url, payload, headers=headers, timeout=settings.timeout_seconds, private_networks=settings.private_networks)
+    def posted(url: str, payload: Any, headers: Mapping[str, str], read: Callable[[bytes], Attempt] | None = None) -> Attempt:
+        return post(url, payload, headers=headers, timeout=settings.timeout_seconds, private_networks=settings.private_networks, read=read)
 
     match channel.kind:
+        case ChannelKind.SLACK if channel.token is not None:
+            headers = {"Authorization": f"Bearer {secrets['token']}"}
+            return posted(channel.url or payloads.SLACK_URL, payloads.slack(message, channel.conversation), headers, _slack_answered)
         case ChannelKind.SLACK:
             return posted(secrets["secret_url"], payloads.slack(message), {})
         case ChannelKind.PAGERDUTY:
@@ -55,6 +60,18 @@ def _send(channel: Channel, message: Message, secrets: Mapping[str, str], settin
             return send_mail(channel, message, secrets.get("password"), settings.timeout_seconds)
         case ChannelKind.APPRISE:
             return _by_apprise(secrets["secret_url"], message)
+
+
+def _slack_answered(body: bytes) -> Attempt:
+    """Slack's Web API says with HTTP 200 whether it took the message, and what it calls it (docs.slack.dev, chat.postMessage)."""
+    try:
+        said = json.loads(body)
+        if said["ok"]:
+            return Attempt(True, "Slack took it", receipt=str(said["ts"]))
+        error = str(said["error"])[:100]
+    except (ValueError, KeyError, TypeError):
+        return Attempt(False, "not an answer of Slack's Web API", permanent=True)
+    return Attempt(False, f"Slack refused it: {error}", permanent=error not in payloads.SLACK_PASSING)
 
 
 def _by_apprise(url: str, message: Message) -> Attempt:

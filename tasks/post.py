@@ -12,13 +12,13 @@ import json
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from vigil.alerts.delivery import Attempt
 
-MOST_OF_ANSWER = 4096  # bytes that are read of an answer; its status is what matters
+MOST_OF_ANSWER = 65_536  # bytes that are read of an answer; convention
 PASSING = (408, 425, 429)  # client errors that pass: RFC 9110, RFC 8470, RFC 6585
 
 
@@ -26,19 +26,28 @@ class NotPermitted(OSError):
     """The address is not public, and no network of ``alerts.private_networks`` holds it."""
 
 
-def post(url: str, payload: Any, *, headers: Mapping[str, str], timeout: float, private_networks: Sequence[str]) -> Attempt:
+def post(
+    url: str,
+    payload: Any,
+    *,
+    headers: Mapping[str, str],
+    timeout: float,
+    private_networks: Sequence[str],
+    read: Callable[[bytes], Attempt] | None = None,
+) -> Attempt:
     """Send ``payload`` as JSON. Delivered is an answer of 2xx; anything else is said in words of our own, without the address.
 
     Args:
         timeout: seconds for all of it: name, connection, request and answer.
         private_networks: that may be connected to beside public addresses.
+        read: says what an answer of 2xx means; by default that it was delivered.
     """
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         return Attempt(False, "the address is no http(s) address", permanent=True)
     try:
         connection = _Guarded(parts.hostname, parts.port, parts.scheme == "https", timeout, private_networks)
-        status = connection.ask(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", json.dumps(payload), headers)
+        status, answer = connection.ask(f"{parts.path or '/'}{'?' + parts.query if parts.query else ''}", json.dumps(payload), headers)
     except NotPermitted as error:
         return Attempt(False, str(error), permanent=True)
     except ssl.SSLError as error:
@@ -48,7 +57,7 @@ def post(url: str, payload: Any, *, headers: Mapping[str, str], timeout: float, 
     except (OSError, http.client.HTTPException, ValueError) as error:
         return Attempt(False, f"no answer: {type(error).__name__}")
     if 200 <= status < 300:
-        return Attempt(True, f"HTTP {status}")
+        return Attempt(True, f"HTTP {status}") if read is None else read(answer)
     return Attempt(False, f"HTTP {status}", permanent=status < 500 and status not in PASSING)
 
 
@@ -60,7 +69,7 @@ class _Guarded:
         self.expired = False
         self.networks = [ipaddress.ip_network(network) for network in private_networks]
 
-    def ask(self, target: str, body: str, headers: Mapping[str, str]) -> int:
+    def ask(self, target: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
         addresses = socket.getaddrinfo(self.host, self.port, type=socket.SOCK_STREAM)
         allowed = [place for *_, place in addresses if self._permitted(place[0])]
         if not allowed:
@@ -79,7 +88,7 @@ class _Guarded:
             alarm.cancel()
             self.socket.close()
 
-    def _speak(self, target: str, body: str, headers: Mapping[str, str]) -> int:
+    def _speak(self, target: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
         if not self._permitted(self.socket.getpeername()[0]):
             raise NotPermitted("the peer's address is not public")
         if self.encrypted:
@@ -90,8 +99,7 @@ class _Guarded:
         connection.sock = self.socket
         connection.request("POST", target, body.encode(), {"Content-Type": "application/json", "User-Agent": "vigil", **headers})
         answer = connection.getresponse()
-        answer.read(MOST_OF_ANSWER)
-        return answer.status
+        return answer.status, answer.read(MOST_OF_ANSWER)
 
     def _end(self) -> None:
         """Time is up: wake whoever reads or writes."""

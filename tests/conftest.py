@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from flows.server import OwnServer
 
@@ -27,6 +28,8 @@ os.environ.update(
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_LOGGING_LEVEL="ERROR",
 )
+settings.register_profile("vigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
+settings.load_profile("vigil")
 _LONGEST_FIRST = ("loop", "docs", "deployments", "console", "tasks", "store", "examples")
 
 for name in ("VIGIL_PROJECT", "MLFLOW_TRACKING_URI", "COLUMNS"):

@@ -20,6 +20,7 @@ ROOMS = {
     "prefect": ("tasks", "flows", "deployments"),
     "apprise": ("tasks/notify.py",),
     "typer": ("console",),
+    "httpx": ("tasks/prometheus.py",),
 }
 HEAVY = ("prefect", "mlflow", "great_expectations", "evidently", "fastapi", "apprise")
 

@@ -30,12 +30,17 @@ def see(
 ) -> tuple[Incident, ...]:
     """Record a day's evaluation and alert on it, ``late`` after the window's end."""
     spec = spec or a_spec()
+    return alert(store, spec, settings, keep_look(store, number, measurements, spec, version), day(number).end + late)
+
+
+def keep_look(store: SqlStore, number: int, measurements: Sequence[Measurement], spec: ModelSpec, version: str = "1") -> str:
+    """Record a day's evaluation without alerting on it, and return its id."""
     window = day(number)
     store.save_spec(spec.model, spec.hash, spec.canonical_json())
     evaluation_id = f"e-{spec.model}-{number}"
     evaluation = Evaluation(evaluation_id, spec.model, window, version, window.end, spec.hash, "d", "l", 1000, 500, True, "0.1.0")
     store.record_evaluation(evaluation, measurements)
-    return alert(store, spec, settings, evaluation_id, window.end + late)
+    return evaluation_id
 
 
 def all_of(store: SqlStore) -> list[Incident]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from sqlalchemy.event import listen
 
-from tests.alerts.build import a_spec, day, drift, errors, latency, psi, quality
-from tests.alerts.fleet import HOOK, ONE_CHANNEL, all_of, see
+from tests.alerts.build import a_spec, auc, day, drift, errors, latency, psi, quality, rows
+from tests.alerts.fleet import HOOK, ONE_CHANNEL, all_of, keep_look, see
 from vigil.alerts.alerting import acknowledge, incident, mute, resolve
 from vigil.alerts.incident import Kind, State
 from vigil.alerts.message import Standing
@@ -36,6 +37,12 @@ class TestMessages:
         assert [i.tier.value for i in all_of(store)] == ["P2"]
         assert store.messages() == ()
 
+    def test_a_minor_incident_is_told_by_the_digest_alone(self, store: SqlStore) -> None:
+        settings = AlertSettings(channels={"hook": HOOK.model_copy(update={"tiers": ("P0", "P1", "P2")})})
+        for number in range(5):
+            see(store, number, [psi("age", 0.3)], settings=settings)
+        assert store.messages() == ()
+
     def test_a_channel_gets_its_tiers(self, store: SqlStore) -> None:
         settings = AlertSettings(channels={"hook": HOOK, "night": HOOK.model_copy(update={"tiers": ("P0",)})})
         for number, rate in enumerate((0.01, 0.01, 0.2)):
@@ -57,6 +64,20 @@ class TestMessages:
         see(store, 0, [BAD], settings=settings)
         acknowledge(store, settings, all_of(store)[0].incident_id, by="ann", reason="on it", at=day(1).end)
         assert [m.channel for m in store.messages() if m.kind == "acknowledge"] == ["pager"]
+
+
+class TestHistory:
+    def test_a_threshold_is_learnt_from_weeks_and_everything_else_from_days(self, store: SqlStore) -> None:
+        """Volume falls after eight weeks; of the looks before the last six only volume is read."""
+        for number in range(56):
+            keep_look(store, number, [rows(1000 + number % 5), latency(100)], a_spec())
+        statements: list[str] = []
+        listen(store.engine, "before_cursor_execute", lambda *parts: statements.append(parts[2]))
+        for number in (56, 57):
+            see(store, number, [rows(100), latency(100)])
+        assert [next(iter(i.signals)).metric for i in all_of(store)] == ["rows"]
+        older = [text for text in statements if "measurement.metric IN" in text]
+        assert len(older) == 2
 
 
 class TestOnce:
@@ -210,6 +231,12 @@ class TestCauses:
         for number in range(3):
             see(store, number, [drift(0.5, {"age": 0.5}), psi("age", 0.4), psi("age", 0.01, "same_season")])
         assert self.first_cause(store) == "seasonal"
+
+    def test_a_feature_that_moves_with_the_season_explains_no_loss(self, store: SqlStore) -> None:
+        """One feature of little importance is elsewhere, as it was a year ago; meanwhile the model became worse."""
+        for number in range(2):
+            see(store, number, [auc(0.5), drift(0.1, {"age": 0.1}), psi("age", 0.4), psi("age", 0.01, "same_season")])
+        assert self.first_cause(store) == "concept"
 
     def test_drift_that_the_season_does_not_know_is_covariate(self, store: SqlStore) -> None:
         for number in range(3):

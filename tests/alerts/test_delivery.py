@@ -8,7 +8,7 @@ import pytest
 
 from tasks.notify import sender
 from tests.alerts.build import day, quality
-from tests.alerts.fleet import see
+from tests.alerts.fleet import ONE_CHANNEL, see
 from tests.tasks.servers import Receiver, receiver
 from vigil.alerts.delivery import Attempt, Drained, drain, drain_patiently
 from vigil.alerts.message import Message, Standing
@@ -161,3 +161,16 @@ def test_no_byte_of_a_secret_is_in_the_database(store: SqlStore, trouble: int | 
     written = "\n".join(store.engine.raw_connection().driver_connection.iterdump())  # type: ignore[union-attr]
     assert 'INSERT INTO "delivery"' in written
     assert [word for word in ("T0secretpath", "tokensecret", "routingsecret", "chatsecret") if word in written] == []
+
+
+def test_what_a_channel_called_the_first_message_is_given_with_the_next(store: SqlStore) -> None:
+    threads = []
+
+    def send(name: str, _: Channel, message: Message) -> Attempt:
+        threads.append(message.thread)
+        return Attempt(True, "taken", receipt=f"receipt {len(threads)}")
+
+    for number, measured in enumerate((quality(breach=True), quality(breach=False), quality(breach=False))):
+        see(store, number, [measured])
+        drain(store, ONE_CHANNEL, send, lambda number=number: day(number).end)  # type: ignore[misc]
+    assert threads == [None, "receipt 1"]

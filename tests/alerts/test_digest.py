@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.alerts.build import a_spec, auc, day, drift, errors, latency, psi, quality
-from tests.alerts.fleet import see
-from vigil.alerts.digest import Digest, digest, digest_text
+from tests.alerts.fleet import all_of, keep_look, see
+from vigil.alerts.digest import Digest, digest, digest_text, post_digest
+from vigil.alerts.message import Message
 from vigil.alerts.openmetrics import openmetrics
 from vigil.measurement import Layer, Measurement, Verdict
+from vigil.spec.channels import AlertSettings
 from vigil.store.sql import SqlStore
 
 
@@ -71,6 +74,7 @@ class TestOpenMetrics:
             (("layer", "system"), ("metric", "latency_p95_ms"), ("model", "churn")): 100.0,
         }
         assert families["vigil_window_end_timestamp_seconds"] == {(("model", "churn"),): day(2).end.timestamp()}
+        assert families["vigil_window_length_seconds"] == {(("model", "churn"),): 86_400.0}
         assert families["vigil_breaches"][(("layer", "drift"), ("model", "churn"))] == 2.0
 
     def test_open_incidents_and_the_outbox_are_counted(self, families: dict[str, Any]) -> None:
@@ -88,3 +92,45 @@ class TestOpenMetrics:
         text = openmetrics(store, ["churn"])
         assert text.count("vigil_metric_value{") == 50
         assert 'vigil_metrics_left_out{model="churn"} 10.0' in text
+
+
+def test_a_trend_is_told_with_when_its_limit_is_reached(store: SqlStore) -> None:
+    for number in range(60):
+        keep_look(store, number, [latency(100.0 + number)], a_spec())
+    text = digest_text(digest_of(store, 60))
+    assert "trend   latency_p95_ms rises by 7 a week, now 156: at its limit 200 in about 6 weeks" in text
+
+
+class TestPosting:
+    settings = AlertSettings.model_validate(
+        {
+            "channels": {
+                "team": {"kind": "webhook", "url": "https://example.org", "tiers": ["P1", "P2"]},
+                "night": {"kind": "webhook", "url": "https://example.org"},
+                "pager": {"kind": "pagerduty", "routing_key": "${KEY}", "tiers": ["P2"]},
+            }
+        }
+    )
+
+    def post(self, store: SqlStore, settings: AlertSettings | None = None, later: int = 0) -> tuple[Message, ...]:
+        return post_digest(store, [a_spec()], settings or self.settings, day(7).start, day(7).start + timedelta(hours=7 + later))
+
+    def test_those_who_take_p2_get_it_but_no_pager(self, store: SqlStore) -> None:
+        for number in range(4):
+            see(store, number, [psi("age", 0.3)], settings=self.settings)
+        (message,) = self.post(store)
+        assert (message.channel, message.body["headline"]) == ("team", "Digest: 0 trends, 1 minor incident")
+        assert message.body["lines"][0] == "The week from 2024-01-01 to 2024-01-08"
+        assert store.messages() == (message,)
+
+    def test_a_week_is_told_once(self, store: SqlStore) -> None:
+        assert self.post(store) == self.post(store, later=3)
+        assert len(store.messages()) == 1
+
+    def test_where_nobody_takes_p2_there_is_none(self, store: SqlStore) -> None:
+        assert self.post(store, AlertSettings()) == ()
+        assert store.messages() == ()
+
+    def test_it_is_no_incident(self, store: SqlStore) -> None:
+        self.post(store)
+        assert (store.incident_events(), all_of(store)) == ({}, [])

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.alerts.build import MONDAY, Story, a_spec, auc, drift, errors, latency, psi, quality
 from vigil.alerts.incident import EDGES, MOVES, Event, Incident, Kind, State, apply, fold
+from vigil.alerts.words import account
 from vigil.errors import NotAllowed
 from vigil.spec.alerts import Tier
 
@@ -148,8 +149,39 @@ class TestOpeningAgain:
     def test_later_it_is_another_one(self) -> None:
         assert [i.state for i in self.story(quiet=9).incidents] == [State.RESOLVED, State.OPEN]
 
+    def test_what_comes_and_goes_has_to_stay_away_twice_as_long_each_time(self) -> None:
+        story = self.story(quiet=3)
+        states = []
+        for _ in range(4):
+            story.see(GOOD)
+            states.append(story.incidents[0].state)
+        assert states == [State.REOPENED] * 3 + [State.RESOLVED]
+
     def test_how_soon_is_the_specification_s(self) -> None:
         assert len(self.story(quiet=3, reopen_windows=0).incidents) == 2
+
+
+class TestWhatBeganIt:
+    def story(self) -> Story:
+        """A data fault, under which drift goes on when the data is in order again."""
+        story = Story()
+        for measured in ([BAD], *[[BAD, drift(0.5)]] * 3, *[[GOOD, drift(0.5)]] * 2):
+            story.see(*measured, decision={"action": "HOLD" if story.looks else "FIX_DATA", "reason": "why"})
+        return story
+
+    def test_the_cause_and_the_title_of_the_first_breaches_stay(self) -> None:
+        (incident,) = self.story().incidents
+        assert (incident.title, incident.causes[0]["cause"]) == ("churn: data at fault (age)", "data_fault")
+        assert "since" not in incident.causes[0]
+
+    def test_what_later_breaches_add_is_also_suspected_since_then(self) -> None:
+        (incident,) = self.story().incidents
+        assert [(c["cause"], c["since"]) for c in incident.causes[1:]] == [("covariate", (MONDAY + timedelta(days=1)).isoformat())]
+        assert "cause 2   covariate (0.6, since 2024-01-02)" in "\n".join(account(incident))
+
+    def test_the_decision_is_the_newest(self) -> None:
+        (incident,) = self.story().incidents
+        assert incident.context["decision"]["action"] == "HOLD"
 
 
 class TestEdges:

@@ -123,3 +123,31 @@ def test_metrics_are_openmetrics_text(shop: Path) -> None:
     text = call(shop, "metrics").stdout
     assert 'vigil_incidents{model="churn",tier="P1",state="open"} 1.0' in text
     assert text.endswith("# EOF\n")
+
+
+def test_metrics_replace_a_file_in_one_step(shop: Path, tmp_path: Path) -> None:
+    file = tmp_path / "vigil.prom"
+    file.write_text("old")
+    assert call(shop, "metrics", "--to", str(file)).stdout == ""
+    assert file.read_text() == call(shop, "metrics").stdout
+    assert [each.name for each in tmp_path.glob("vigil.prom*")] == ["vigil.prom"]
+
+
+def test_metrics_to_a_folder_that_is_not_there_is_said(shop: Path, tmp_path: Path) -> None:
+    result = call(shop, "metrics", "--to", str(tmp_path / "none" / "vigil.prom"))
+    assert result.exit_code == 2
+    assert "No such file or directory" in result.stderr
+
+
+def test_a_postmortem_tells_what_happened_and_what_would_have_told_earlier(shop: Path) -> None:
+    """This shop takes one week of drift, so that its share is alerted at once; its features wait for the digest."""
+    name = alerted(shop)
+    call(shop, "ack", name, "--by", "ann", "--reason", "mine")
+    (row,) = answer(shop, "postmortem", name)
+    assert [happened["what"].partition(" by ")[0] for happened in row["timeline"]] == ["opened", "acknowledged"]
+    assert [(each["signal"], each["how"], each["lead"], each["false_alarms"]) for each in row["earlier"]] == [
+        ("psi of age", "at its first breach", 7.0, 0)
+    ]
+    shown = call(shop, "postmortem", name).stdout
+    assert "acknowledged by ann: mine" in shown
+    assert "psi of age" in shown

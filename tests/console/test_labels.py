@@ -63,3 +63,13 @@ def test_a_file_that_is_wrong_is_an_error_of_the_data(shop: Path) -> None:
     done = call(shop, "labels", "import", MODEL, plan["path"])
     assert (done.exit_code, "row 1: column `label`: expected 0, 1 or nothing" in done.stderr) == (ExitCode.DATA, True)
     assert [path.name for path in (shop / "data" / "labels").iterdir()] == ["all.parquet"]
+
+
+def test_without_a_number_the_specifications_budget_is_asked_for(shop: Path) -> None:
+    call_plan = ("labels", "plan", MODEL, "--window", "2024-01-01")
+    done = call(shop, *call_plan)
+    assert (done.exit_code, "labels.budget" in done.stderr) == (ExitCode.USAGE, True)
+    path = shop / "models" / "churn.yaml"
+    path.write_text(path.read_text() + "labels: {budget: 5}\n")
+    (plan,) = answer(shop, *call_plan)
+    assert plan["labels"] == 5

@@ -309,3 +309,18 @@ def test_an_anomaly_ends_after_it_starts() -> None:
     """A declared event is a real span."""
     with pytest.raises(ValueError, match="ends after it starts"):
         Anomaly(name="x", start=WEEK.end, end=WEEK.start)
+
+
+def test_a_window_whose_late_labels_are_not_here_says_so_and_asks_for_labels() -> None:
+    """400 labels are more than the metric needs, but half of those expected: not how many, but which, cannot tell."""
+    spec = a_spec(retrain_on_drift_alone=False)
+    spec = spec.model_copy(update={"labels": spec.labels.model_copy(update={"maturity": 0.8})})
+    found = evidence("xxx", "?..")
+    early = replace(performance(Verdict.NOT_ENOUGH_DATA), detail={"maturity": 0.5, "provisional": {"value": 0.5, "low": 0.4, "high": 0.6}})
+    decision = decide(replace(found, current=replace(found.current, performance=early)), spec)
+    said = "roc_auc could not be judged on 400 labels: 50 % of those expected are here (80 % are needed)"
+    assert decision.action is Action.GET_LABELS
+    assert said in next(gate.sentence for gate in decision.gates if gate.gate == "harm")
+    quiet = evidence("...", "?..")
+    held = decide(replace(quiet, current=replace(quiet.current, performance=early)), spec)
+    assert said in next(gate.sentence for gate in held.gates if gate.gate == "passing")

@@ -19,6 +19,7 @@ from vigil.evaluation.batches import accept
 from vigil.evaluation.due import due_windows
 from vigil.evaluation.look import look_at
 from vigil.evaluation.measure import profiles_of
+from vigil.sources import content
 from vigil.sources.content import content_of, has_page_checksums, require_sound_pages
 from vigil.store.records import ABSENT
 from vigil.workspace import Workspace, open_source
@@ -242,3 +243,21 @@ def test_rows_that_change_between_look_and_profile_are_refused(tmp_path: Path) -
     with pytest.raises(SourceError, match=r"had 300 rows when the look began and 301 when they were profiled.*run it again"):
         profiles_of(open_source(work.project, work.spec), work.store, work.spec, look)
     assert work.store.evaluations(MODEL) == ()
+
+
+def test_files_of_labels_are_read_once_for_many_looks_and_again_when_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look at any window reads the labels of all; a bit that is flipped under the same size and time of modification is seen."""
+    read: list[str] = []
+    digest = content.hashlib.file_digest
+
+    def counted(opened, name: str):  # type: ignore[no-untyped-def]
+        read.append(str(Path(opened.name).relative_to(tmp_path / "project")))
+        return digest(opened, name)
+
+    monkeypatch.setattr(content.hashlib, "file_digest", counted)
+    work = looked_at(tmp_path / "project", "mutable")
+    examine(work, FIRST, NOW)
+    assert sorted(name for name in read if name.startswith("labels")) == ["labels/0304.parquet", "labels/0305.parquet"]
+    flip(file_of(work, "labels"), 8 * 1000)
+    with pytest.raises(SourceError, match=r"labels/0304\.parquet: is damaged"):
+        examine(work, FIRST, NOW)

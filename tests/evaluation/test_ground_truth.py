@@ -23,6 +23,7 @@ ASKED = {
         "tolerated_loss": 0.05,
         "own_metrics": {"bias": {"function": "biases_of_ours:bias"}},
         "label_free": True,
+        "prediction_powered": "shown",
     },
     "fairness": {"protected": ["region"]},
     "business": {"value": {"missed": -9, "hit": 5}, "unit": "EUR"},
@@ -57,6 +58,8 @@ def test_everything_that_is_asked_for_is_measured(work: Workspace) -> None:
     estimated = found["estimated_roc_auc", "*"]
     assert estimated.detail["calibrated_on"] == ROWS  # the labels of the first day
     assert estimated.low <= found["roc_auc", "*"].value <= estimated.high  # type: ignore[operator]
+    powered = found["prediction_powered_roc_auc", "*"]  # every row has its label, so that no score tells more
+    assert (powered.value, powered.detail["predictions"], powered.detail["proxy_weight"]) == (found["roc_auc", "*"].value, ROWS, 0.0)
 
 
 def test_a_window_whose_labels_are_not_all_here_is_not_judged(work: Workspace) -> None:
@@ -67,6 +70,21 @@ def test_a_window_whose_labels_are_not_all_here_is_not_judged(work: Workspace) -
     auc = found["roc_auc", "*"]
     assert (found["label_maturity", "*"].value, auc.value, auc.verdict) == (pytest.approx(1 / 3), None, Verdict.NOT_ENOUGH_DATA)
     assert 0 < auc.detail["provisional"]["value"] < 1
+
+
+def test_the_scores_of_rows_without_a_label_count_where_they_decide(tmp_path: Path) -> None:
+    """A third of the second day is labelled; the first day's labels say what a score means."""
+    metric = {"metric": "brier", "tolerated_loss": 0.05}
+    made = make_work(tmp_path / "p", labels={"minimum": 50}, performance=metric | {"prediction_powered": "decides"})
+    path = made.project.path(f"labels/{SECOND.start:%m%d}.parquet")
+    pd.read_parquet(path)[: ROWS // 3].assign(inclusion_probability=1 / 3).to_parquet(path)
+    found = examine(made, SECOND)
+    brier = found["brier", "*"]
+    assert (brier.n, brier.detail["predictions"]) == (ROWS // 3, ROWS)
+    assert 0 < brier.detail["proxy_weight"] <= 1
+    assert brier.value != brier.detail["labels_alone"]["value"]
+    assert ("prediction_powered_brier", "*") not in found.measured
+    assert ("prediction_powered_log_loss", "*") in found.measured
 
 
 def test_a_protected_column_that_is_not_logged_is_named(work: Workspace) -> None:

@@ -236,3 +236,24 @@ def test_a_prediction_that_left_the_log_has_no_label(work: Workspace) -> None:
     write(work, FIRST, day_of()[:10])
     with pytest.raises(LabelError, match="is no prediction of window"):
         taken_in(work, plan, path)
+
+
+def test_maturity_is_of_all_plans_of_a_window_as_they_were_last_imported(work: Workspace) -> None:
+    """60 of 60 came, two were withdrawn, then 20 of a second plan's 20."""
+    plan = plan_of(work)
+    path = answered(asked_for(work, plan))
+    taken_in(work, plan, path)
+    rows = pd.read_csv(path, dtype=str)
+    rows.loc[:1, "label"] = ""
+    rows.to_csv(path, index=False)
+    import_answers(open_source(work.project, work.spec), work.spec, [plan], path, now=NOW + timedelta(hours=1))
+    second = plan_of(work, 20, seed=1, now=NOW + timedelta(hours=2), earlier=[plan])
+    other = answered(asked_for(work, second, "second.csv"))
+    import_answers(open_source(work.project, work.spec), work.spec, [second], other, now=NOW + timedelta(hours=2))
+    source = open_source(work.project, work.spec)
+    assert [source.asked_and_answered(FIRST, NOW + timedelta(hours=hours)) for hours in (-1, 0, 1, 2)] == [
+        None,
+        (60, 60),
+        (60, 58),
+        (80, 78),
+    ]

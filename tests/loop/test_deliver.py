@@ -29,3 +29,18 @@ def test_what_waits_is_sent_once(tmp_path: Path, prefect_server: str) -> None:
         assert deliver(str(folder)) == {"delivered": 1, "failed": 0, "dead": 0}
         assert deliver(str(folder)) == {"delivered": 0, "failed": 0, "dead": 0}
     assert [body["incident"] for _, _, body in server.got] == [incident.incident_id]
+
+
+def test_the_digest_of_a_week_is_sent_once(tmp_path: Path, prefect_server: str) -> None:
+    from flows.digest import digest
+
+    folder = make_shop(tmp_path / "shop")
+    fill_store(folder)
+    with receiver() as server:
+        (folder / "vigil.yaml").write_text(
+            f"project: shop\nalerts:\n  channels: {{hook: {{kind: webhook, url: '{server.url}', tiers: [P2]}}}}\n"
+            "  private_networks: [127.0.0.0/8]\n"
+        )
+        for _ in range(2):
+            assert digest(str(folder), end="2024-01-22") == ("digest-2024-01-22:hook",)
+    assert [body["headline"] for _, _, body in server.got] == ["Digest: 0 trends, 0 minor incidents"]

@@ -59,3 +59,11 @@ def test_too_few_labels_to_calibrate_on_is_a_result_and_order_does_not_matter() 
     order = rng.permutation(500)
     turned = label_free_measurement(score[order], (score[order], label[order], weight[order]), make_spec(), version="7", seed=1)
     assert turned == label_free_measurement(score, (score, label, weight), make_spec(), version="7", seed=1)
+
+
+def test_where_no_score_calls_a_row_positive_there_is_no_estimate_of_precision() -> None:
+    """A result, not an exception that ends the look."""
+    rng = np.random.default_rng(6)
+    spec = make_spec(performance={"metric": "precision", "tolerated_loss": 0.1, "decision_threshold": 0.99})
+    found = label_free_measurement(rng.uniform(0, 0.9, 300), drawn(rng, 500), spec, version="7", seed=1)
+    assert (found.value, found.verdict) == (None, Verdict.NOT_ENOUGH_DATA)

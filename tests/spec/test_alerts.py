@@ -37,6 +37,8 @@ def test_parts_of_a_rule_that_contradict_each_other_are_refused(rule: dict[str, 
     ("channel", "message"),
     [
         ({"kind": "slack"}, "needs secret_url"),
+        ({"kind": "slack", "token": "${TOKEN}"}, "token and conversation"),
+        ({"kind": "slack", "secret_url": "${HOOK}", "conversation": "C012345"}, "token and conversation"),
         ({"kind": "slack", "secret_url": "https://hooks.example.org/T0/B0/x"}, "pattern"),
         ({"kind": "pagerduty", "routing_key": "0123456789"}, "pattern"),
         ({"kind": "slack", "secret_url": "${HOOK}", "host": "x"}, "has no host"),

@@ -347,6 +347,8 @@ class TestEvaluations:
         whole = a_measurement("drift_share", subject="*")
         store.record_evaluation(an_evaluation(), [a_measurement(), whole])
         assert store.measurements(["e1", "e9"], subject="*") == {"e1": (whole,), "e9": ()}
+        assert store.measurements(["e1", "e9"], metrics={"drift_share", "ks"}) == {"e1": (whole,), "e9": ()}
+        assert store.measurements(["e1"], metrics=()) == {"e1": ()}
 
     def test_evaluations_by_their_ids(self, store: SqlStore) -> None:
         store.record_evaluation(an_evaluation("e1"), [])

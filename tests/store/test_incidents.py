@@ -29,6 +29,19 @@ class TestRecording:
         assert store.messages() == (a_message(channel="mail"), a_message())
         assert store.alerted("e1")
 
+    def test_messages_are_found_by_when_they_were_made(self, store: SqlStore) -> None:
+        record_an_alert(store)
+        assert len(store.messages(since=NOW)) == 2
+        assert store.messages(since=later(1)) == ()
+
+    def test_a_digest_is_an_event_of_no_incident(self, store: SqlStore) -> None:
+        digest = an_event(incident_id="digest-1", kind=Kind.DIGEST, body={}, key="digest-1")
+        for _ in range(2):
+            store.record_alerts(
+                None, model=MODEL, at=NOW, events=[digest], messages=[a_message(incident_id="digest-1", key="digest-1:slack")]
+            )
+        assert (store.incident_events(), [m.key for m in store.messages()]) == ({}, ["digest-1:slack"])
+
     def test_the_same_look_again_changes_nothing(self, store: SqlStore) -> None:
         record_an_alert(store)
         changed = replace(an_event(), incident_id="i-2", key=None)
@@ -102,6 +115,15 @@ class TestDelivering:
         assert [m.channel for m in store.messages(standing=Standing.PENDING)] == ["mail"]
         assert store.deliveries(a_message().key) == (done,)
         assert not store.claim_message(replace(a_message(), attempts=1), until=later(3))
+
+    def test_a_channels_receipt_is_that_of_the_incidents_first_message_that_it_took(self, store: SqlStore) -> None:
+        assert store.receipt("i-1", "slack") is None
+        store.record_alerts(None, model=MODEL, at=NOW, events=[an_event(2)], messages=[a_message(2)])
+        for number, receipt in ((2, "later"), (1, "first")):
+            taken = Delivery(a_message(number).key, 1, NOW, delivered=True, detail="200", receipt=receipt)
+            store.finish_message(taken, standing=Standing.DELIVERED, next_at=NOW)
+            assert store.deliveries(a_message(number).key) == (taken,)
+        assert (store.receipt("i-1", "slack"), store.receipt("i-1", "mail"), store.receipt("i-2", "slack")) == ("first", None, None)
 
     def test_a_dead_letter_and_its_message_to_the_second_channel_are_one_write(self, store: SqlStore) -> None:
         store.claim_message(a_message(), until=later(1))

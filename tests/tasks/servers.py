@@ -17,6 +17,7 @@ class Receiver:
     """What an HTTP server got, and how it answers: a status, ``hang`` or ``drop``; it may be changed while it runs."""
 
     answer: int | str = 200
+    body: str = ""
     got: list[tuple[str, dict[str, str], Any]] = field(default_factory=list)
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
@@ -40,8 +41,10 @@ def receiver(answer: int | str = 200) -> Iterator[Receiver]:
             self.send_response(int(state.answer))
             if 300 <= int(state.answer) < 400:
                 self.send_header("Location", f"{state.url}/elsewhere")
-            self.send_header("Content-Length", "0")
+            text = state.body.encode()
+            self.send_header("Content-Length", str(len(text)))
             self.end_headers()
+            self.wfile.write(text)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

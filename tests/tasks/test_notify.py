@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_string, policy
 from typing import Any
@@ -14,7 +15,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tasks.notify import sender
-from tests.tasks.servers import closed_port, mail_server, receiver
+from tests.tasks.servers import Receiver, closed_port, mail_server, receiver
 from vigil.alerts.delivery import Attempt
 from vigil.alerts.message import Message, MessageKind
 from vigil.alerts.secrets import HIDDEN, redacted
@@ -56,6 +57,40 @@ class TestSlack:
         assert section["text"]["text"].splitlines()[0] == "Suspected: data fault: nulls in &lt;age&gt; &amp; more."
         assert context["elements"][0]["text"].startswith("<https://vigil.example.org/i-1|i-1>")
         assert json.dumps(got).count("https://") == 1
+
+
+class TestSlackBot:
+    def send(self, server: Receiver, answered: str, message: Message | None = None) -> Attempt:
+        server.body = answered
+        channel = {"kind": "slack", "token": "${TOKEN}", "conversation": "C012345", "url": server.url}
+        return send(channel, message, TOKEN="xoxb-secretword")
+
+    def test_the_first_message_gets_a_receipt_and_a_later_one_replies_to_it(self) -> None:
+        with receiver() as server:
+            first = self.send(server, '{"ok": true, "channel": "C012345", "ts": "1503435956.000247", "message": {}}')
+            assert first == Attempt(True, "Slack took it", receipt="1503435956.000247")
+            self.send(server, '{"ok": true, "ts": "1503435999.000001"}', replace(a_message(MessageKind.RESOLVE), thread=first.receipt))
+        (_, headers, opened), (_, _, update) = server.got
+        assert headers["Authorization"] == "Bearer xoxb-secretword"
+        assert (opened["channel"], opened.get("thread_ts"), update["thread_ts"]) == ("C012345", None, "1503435956.000247")
+        assert opened["blocks"] == update["blocks"]
+
+    @pytest.mark.parametrize(
+        ("answered", "attempt"),
+        [
+            ('{"ok": false, "error": "channel_not_found"}', Attempt(False, "Slack refused it: channel_not_found", permanent=True)),
+            ('{"ok": false, "error": "internal_error"}', Attempt(False, "Slack refused it: internal_error")),
+            (
+                '{"ok": false, "error": "bad token xoxb-secretword"}',
+                Attempt(False, f"Slack refused it: bad token {HIDDEN}", permanent=True),
+            ),
+            ("<html>", Attempt(False, "not an answer of Slack's Web API", permanent=True)),
+            ('{"ok": true}', Attempt(False, "not an answer of Slack's Web API", permanent=True)),
+        ],
+    )
+    def test_what_slack_refuses_is_no_delivery_though_it_is_http_200(self, answered: str, attempt: Attempt) -> None:
+        with receiver() as server:
+            assert self.send(server, answered) == attempt
 
 
 class TestPagerDuty:

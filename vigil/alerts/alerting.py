@@ -12,7 +12,7 @@ from vigil.alerts.bundle import Situation, bundle
 from vigil.alerts.fleet import fleet_events
 from vigil.alerts.incident import Event, Incident, Kind, State, apply, fold
 from vigil.alerts.message import Message, messages_of
-from vigil.alerts.reading import Looked, looked, reach
+from vigil.alerts.reading import Looked, learnt, looked, reach, recent
 from vigil.errors import Conflict, NotAllowed, StoreError
 from vigil.measurement import Measurement
 from vigil.spec.channels import AlertSettings
@@ -104,28 +104,8 @@ def mute(store: Store, settings: AlertSettings, incident_id: str, *, until: date
     return _append(store, settings, found, found.after((Kind.MUTED, by, reason), at=at, body={"until": until.isoformat()}), at)
 
 
-def _append(store: Store, settings: AlertSettings, found: Incident, events: Sequence[Event], at: datetime) -> Incident:
-    messages = _messages(events, {found.incident_id: found}, settings, at)
-    store.record_alerts(None, model=found.model, at=at, events=events, messages=messages)
-    return incident(store, found.incident_id)[0]
-
-
-def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents: Sequence[Incident]) -> Situation:
-    first = evaluation.window.shifted(-reach(spec)).start
-    past = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
-    measured = store.measurements([evaluation.evaluation_id, *(each.evaluation_id for each in past)])
-    decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
-    decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)
-    return Situation(
-        current=_looked(evaluation, measured, spec),
-        history=[_looked(each, measured, spec) for each in reversed(past)],
-        incidents=incidents,
-        spec=spec,
-        decision={} if decision is None else {"action": decision.action.value, "reason": decision.reason, "id": decision.decision_id},
-    )
-
-
-def _looked(evaluation: Evaluation, measured: Mapping[str, tuple[Measurement, ...]], spec: ModelSpec) -> Looked:
+def looked_of(evaluation: Evaluation, measured: Mapping[str, tuple[Measurement, ...]], spec: ModelSpec) -> Looked:
+    """Return an evaluation of the store as alerts see it."""
     return looked(
         evaluation.window,
         evaluation.evaluation_id,
@@ -135,6 +115,36 @@ def _looked(evaluation: Evaluation, measured: Mapping[str, tuple[Measurement, ..
         measured[evaluation.evaluation_id],
         spec,
     )
+
+
+def _append(store: Store, settings: AlertSettings, found: Incident, events: Sequence[Event], at: datetime) -> Incident:
+    messages = _messages(events, {found.incident_id: found}, settings, at)
+    store.record_alerts(None, model=found.model, at=at, events=events, messages=messages)
+    return incident(store, found.incident_id)[0]
+
+
+def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents: Sequence[Incident]) -> Situation:
+    first = evaluation.window.shifted(-reach(spec)).start
+    past = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
+    measured = _measured(store, spec, evaluation, past)
+    decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
+    decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)
+    return Situation(
+        current=looked_of(evaluation, measured, spec),
+        history=[looked_of(each, measured, spec) for each in reversed(past)],
+        incidents=incidents,
+        spec=spec,
+        decision={} if decision is None else {"action": decision.action.value, "reason": decision.reason, "id": decision.decision_id},
+    )
+
+
+def _measured(store: Store, spec: ModelSpec, evaluation: Evaluation, past: Sequence[Evaluation]) -> Mapping[str, tuple[Measurement, ...]]:
+    """Read all of the recent looks, and of the older ones only what thresholds are learnt from."""
+    ids = [each.evaluation_id for each in past]
+    near = max(len(ids) - recent(spec), 0)
+    measured = store.measurements([evaluation.evaluation_id, *ids[near:]])
+    metrics = learnt(measured[evaluation.evaluation_id], spec)
+    return {**store.measurements(ids[:near], metrics=metrics), **measured}
 
 
 def _with_fleet(

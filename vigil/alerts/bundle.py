@@ -133,12 +133,17 @@ def _over(incident: Incident, clear: Sequence[Reading], breached: Sequence[Readi
         said = {**seen.windows, window: False} if signal in now else seen.windows
         return Seen(seen.tier, None, None, None, said).clear_windows
 
-    return all(windows(signal, seen) >= situation.spec.alerts.clear_windows for signal, seen in incident.signals.items())
+    return all(windows(signal, seen) >= clear_windows(incident, situation.spec) for signal, seen in incident.signals.items())
+
+
+def clear_windows(incident: Incident, spec: ModelSpec) -> int:
+    """Return how many windows in bounds end an incident: twice as many after each reopening, so that what comes and goes is told less."""
+    return spec.alerts.clear_windows * int(2**incident.reopenings)
 
 
 def _ending(incident: Incident, situation: Situation) -> list[Event]:
     """Resolve; where nobody acknowledged it, vigil does first, and says so."""
-    count = situation.spec.alerts.clear_windows
+    count = clear_windows(incident, situation.spec)
     steps = [(Kind.RESOLVED, f"all is back in bounds for {count} windows")]
     if incident.state in (State.OPEN, State.REOPENED):
         steps.insert(0, (Kind.ACKNOWLEDGED, "it ended before anybody acknowledged it"))

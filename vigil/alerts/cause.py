@@ -13,7 +13,7 @@ from typing import Any
 
 from vigil.alerts.reading import Looked, Reading, Signal
 from vigil.decision.phrases import number, percent, when
-from vigil.measurement import TRAINING, WHOLE, Layer, Verdict
+from vigil.measurement import TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.spec.model import ModelSpec
 
 ABRUPT = 5.0  # times its threshold: drift of one feature that far within a window is an upstream change, not a population; convention
@@ -95,7 +95,7 @@ def shares_of_change(current: Looked, before: Looked | None) -> tuple[dict[str, 
     Features: their part of the importance that has drifted. Segments: rows times loss against the window before, in the
     performance metric, of those that became worse.
     """
-    share = next((m for s, m in current.measured.items() if s.metric == "drift_share"), None)
+    share = _drift_share(current)
     drifted = dict(share.detail.get("drifted", {})) if share is not None else {}
     if not any(drifted.values()):
         drifted = {s.subject: m.value for s, m in current.measured.items() if _drifted_feature(s, current) and m.value is not None}
@@ -105,6 +105,10 @@ def shares_of_change(current: Looked, before: Looked | None) -> tuple[dict[str, 
         if signal.layer == Layer.PERFORMANCE and "=" in signal.subject and then is not None and None not in (now.value, then.value):
             lost[signal.subject] = max(abs((now.value or 0.0) - (then.value or 0.0)) * now.n, 0.0)
     return _shares(drifted), _shares(lost)
+
+
+def _drift_share(current: Looked) -> Measurement | None:
+    return next((m for s, m in current.measured.items() if s.metric == "drift_share"), None)
 
 
 def _drifted_feature(signal: Signal, current: Looked) -> bool:
@@ -159,11 +163,17 @@ def _seasonal(facts: Facts) -> Suspicion | None:
     usual = [m for m in compared if (m.value or 0.0) <= (thresholds[m.subject] or 0.0)]
     if not usual or len(usual) < len(drifted) / 2:
         return None
-    return Suspicion(Cause.SEASONAL, 0.78, f"{len(usual)} of {len(drifted)} drifted features are as they were in the same season before")
+    share = _drift_share(facts.current)
+    too_little = share is not None and share.verdict is Verdict.OK and bool(facts.of(Layer.PERFORMANCE))  # to explain what was lost
+    return Suspicion(
+        Cause.SEASONAL,
+        0.45 if too_little else 0.78,
+        f"{len(usual)} of {len(drifted)} drifted features are as they were in the same season before",
+    )
 
 
 def _covariate(facts: Facts) -> Suspicion | None:
-    share = next((m for s, m in facts.current.measured.items() if s.metric == "drift_share"), None)
+    share = _drift_share(facts.current)
     if not facts.of(Layer.DRIFT) and (share is None or share.verdict is not Verdict.BREACH):
         return None
     if share is not None and share.value:
@@ -178,7 +188,7 @@ def _concept(facts: Facts) -> Suspicion | None:
     lost = facts.of(Layer.PERFORMANCE)
     if not lost:
         return None
-    share = next((m for s, m in facts.current.measured.items() if s.metric == "drift_share"), None)
+    share = _drift_share(facts.current)
     still = share is not None and share.verdict is Verdict.OK
     said = f"{lost[0].signal.metric} is {number(lost[0].value)}, the limit is {number(lost[0].threshold)}"
     if still:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
+from vigil.alerts.escalation import escalate
 from vigil.alerts.message import Delivery, Message, Standing, in_turn, next_try, second_of
 from vigil.spec.channels import AlertSettings, Channel
 from vigil.store.contract import Store
@@ -21,11 +22,15 @@ CLAIM_MARGIN = timedelta(seconds=20)  # beyond the time that an attempt may take
 
 @dataclass(frozen=True)
 class Attempt:
-    """How one attempt went. ``permanent``: trying again would end the same way. ``detail`` holds no secret."""
+    """How one attempt went. ``permanent``: trying again would end the same way. ``detail`` holds no secret.
+
+    ``receipt`` is what the receiver calls the message, where it says: later ones of the incident are replies to it.
+    """
 
     delivered: bool
     detail: str
     permanent: bool = False
+    receipt: str | None = None
 
 
 Send = Callable[[str, Channel, Message], Attempt]
@@ -44,7 +49,11 @@ class Drained:
 
 
 def drain(store: Store, settings: AlertSettings, send: Send, now: Callable[[], datetime]) -> Drained:
-    """Try every message that is due once. After a failure that may pass, a channel's other messages wait for the next drain."""
+    """Tell others what nobody acknowledged in time, and try every message that is due once.
+
+    After a failure that may pass, a channel's other messages wait for the next drain.
+    """
+    escalate(store, settings, now())
     due = sorted(in_turn(store.messages(standing=Standing.PENDING), now()), key=lambda message: message.channel)
     queues = [list(some) for _, some in groupby(due, key=lambda message: message.channel)]
     if not queues:
@@ -82,7 +91,8 @@ def _drain_channel(store: Store, settings: AlertSettings, send: Send, now: Calla
             continue
         channel = settings.channels.get(message.channel)
         gone = Attempt(False, "vigil.yaml has no such channel any more", permanent=True)
-        attempt = gone if channel is None else send(message.channel, channel, message)
+        thread = store.receipt(message.incident_id, message.channel)
+        attempt = gone if channel is None else send(message.channel, channel, replace(message, thread=thread))
         outcome = _keep(store, settings, message, attempt, now())
         done += outcome
         if outcome.failed:
@@ -92,7 +102,7 @@ def _drain_channel(store: Store, settings: AlertSettings, send: Send, now: Calla
 
 def _keep(store: Store, settings: AlertSettings, message: Message, attempt: Attempt, at: datetime) -> Drained:
     number = message.attempts + 1
-    delivery = Delivery(message.key, number, at, attempt.delivered, attempt.detail)
+    delivery = Delivery(message.key, number, at, attempt.delivered, attempt.detail, attempt.receipt)
     if attempt.delivered:
         store.finish_message(delivery, standing=Standing.DELIVERED, next_at=at)
         return Drained(delivered=1)

@@ -49,6 +49,8 @@ class Kind(StrEnum):
     OBSERVED = "observed"
     JOINED = "joined"
     MUTED = "muted"
+    ESCALATED = "escalated"
+    DIGEST = "digest"  # of no incident: the week's digest, which the outbox needs an event for
 
 
 MOVES: Mapping[Kind, State] = MappingProxyType(
@@ -61,7 +63,7 @@ class Event:
     """One thing that happened to an incident. Natural keys: ``(incident_id, number)``, and ``key`` where it is not None.
 
     ``body`` is plain JSON: of ``opened`` model, owner, suspected causes, changes; of ``observed`` the window and what each signal
-    said; of ``muted`` its end; of ``joined`` the fleet incident.
+    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel.
     """
 
     incident_id: str
@@ -110,7 +112,10 @@ class Incident:
     Attributes:
         first, last: start of the first and of the newest window in breach, ISO.
         newest: start of the window in which a signal was last new: later findings join while it is near.
-        causes: suspected causes as plain JSON, likeliest first (:mod:`vigil.alerts.cause`).
+        causes: suspected causes as plain JSON (:mod:`vigil.alerts.cause`): those of the first breaches, likeliest first; then what
+            later breaches added, each with `since`, the window in which it did.
+        reopenings: how often it opened again.
+        escalated: channels that were told because nobody acknowledged it.
         members: of a fleet incident, the incidents that it holds; ``fleet`` of a member, the incident that holds it.
     """
 
@@ -130,6 +135,8 @@ class Incident:
     causes: tuple[Mapping[str, Any], ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     muted_until: datetime | None = None
+    reopenings: int = 0
+    escalated: tuple[str, ...] = ()
     fleet: str | None = None
     members: tuple[str, ...] = ()
 
@@ -183,9 +190,12 @@ def apply(incident: Incident, event: Event) -> Incident:
     if move is not None:
         if EDGES[incident.state] is not move:
             raise NotAllowed(f"incident {incident.incident_id} is {incident.state}, which is never followed by {move}")
-        incident = replace(incident, state=move, changed_at=event.at)
+        again = incident.reopenings + (event.kind is Kind.REOPENED)
+        incident = replace(incident, state=move, changed_at=event.at, reopenings=again)
     if event.kind is Kind.MUTED:
         return replace(incident, muted_until=datetime.fromisoformat(event.body["until"]))
+    if event.kind is Kind.ESCALATED:
+        return replace(incident, escalated=(*incident.escalated, event.body["to"]))
     if event.kind is Kind.JOINED:
         if "fleet" in event.body:
             return replace(incident, fleet=event.body["fleet"])
@@ -241,7 +251,23 @@ def _observed(incident: Incident, event: Event) -> Incident:
         first=min(incident.first, window) if breached else incident.first,
         last=max(incident.last, window) if breached else incident.last,
         newest=max(incident.newest, window) if new else incident.newest,
-        title=body.get("title", incident.title),
-        causes=tuple(body.get("causes", incident.causes)),
-        context=body.get("context", incident.context),
+        **_explained(incident, body, window),
     )
+
+
+def _explained(incident: Incident, body: Mapping[str, Any], window: str) -> dict[str, Any]:
+    """Keep what explains the first breaches; what later ones are suspected of comes behind it, with the window since when.
+
+    Only the decision is the newest one: it is about the window, not about what began the incident.
+    """
+    said = tuple(body.get("causes", ()))
+    if not incident.causes:
+        return {
+            "title": body.get("title", incident.title),
+            "causes": said or incident.causes,
+            "context": body.get("context", incident.context),
+        }
+    known = {cause["cause"] for cause in incident.causes}
+    later = tuple({**cause, "since": window} for cause in said if cause["cause"] not in known)
+    decision = body.get("context", {}).get("decision") or incident.context.get("decision")
+    return {"causes": (*incident.causes, *later), "context": {**incident.context, "decision": decision}}

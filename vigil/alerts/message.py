@@ -12,10 +12,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from vigil.alerts.hours import sent_at
 from vigil.alerts.incident import Event, Incident, Kind
 from vigil.alerts.words import context_lines, headline
 from vigil.spec.alerts import Tier
-from vigil.spec.channels import AlertSettings
+from vigil.spec.channels import AlertSettings, Channel
 
 FIRST_WAIT = timedelta(seconds=15)  # after a failed attempt; it doubles. Convention
 LONGEST_WAIT = timedelta(seconds=45)  # so that a channel that works again is tried within a minute
@@ -46,6 +47,7 @@ class Message:
         number: of the incident's event that it tells.
         body: plain JSON: headline, lines, link, playbook, incident, model, tier, state, owner.
         attempts: how often it was tried. ``next_at``: not before then.
+        thread: the receipt of the incident's first message to this channel, where the channel gives one; known when it is sent.
     """
 
     key: str
@@ -58,17 +60,19 @@ class Message:
     next_at: datetime
     standing: Standing = Standing.PENDING
     attempts: int = 0
+    thread: str | None = None
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one attempt went; ``detail`` holds no secret."""
+    """How one attempt went; ``detail`` holds no secret. ``receipt`` is what the receiver calls the message, where it says."""
 
     key: str
     attempt: int
     at: datetime
     delivered: bool
     detail: str = ""
+    receipt: str | None = None
 
 
 def messages_of(before: Incident | None, after: Incident, event: Event, settings: AlertSettings, now: datetime) -> tuple[Message, ...]:
@@ -90,11 +94,17 @@ def messages_of(before: Incident | None, after: Incident, event: Event, settings
             kind=kind,
             body=body_of(after, settings),
             created_at=now,
-            next_at=now,
+            next_at=sent_at(settings, name, after.tier, now),
         )
         for name, channel in sorted(settings.channels.items())
-        if after.tier in channel.tiers and (kind is not MessageKind.ACKNOWLEDGE or channel.kind == "pagerduty")
+        if _hears(name, channel, kind, after)
     )
+
+
+def _hears(name: str, channel: Channel, kind: MessageKind, incident: Incident) -> bool:
+    """Its tiers, but for P2, which the weekly digest tells; and what ends what it was told by escalation."""
+    told = (incident.tier.sends and incident.tier in channel.tiers) or (kind is not MessageKind.TRIGGER and name in incident.escalated)
+    return told and (kind is not MessageKind.ACKNOWLEDGE or channel.kind == "pagerduty")
 
 
 def body_of(incident: Incident, settings: AlertSettings) -> dict[str, Any]:
@@ -113,19 +123,16 @@ def body_of(incident: Incident, settings: AlertSettings) -> dict[str, Any]:
     }
 
 
+def bare_body(headline: str, lines: Sequence[str], *, name: str, model: str, at: datetime) -> dict[str, Any]:
+    """Return the body of a message that is about no incident, in the keys of :func:`body_of`."""
+    nobody = {"link": None, "tier": Tier.P2.value, "state": "open", "owner": ""}
+    return {"headline": headline, "lines": list(lines), "incident": name, "model": model, "opened_at": at.isoformat(), **nobody}
+
+
 def trial_message(channel: str, now: datetime) -> Message:
     """Return a message that says that it is a test; it is of no incident and stands in no outbox."""
-    body = {
-        "headline": "P2 vigil: this is a test",
-        "lines": ["Sent by `vigil channels test`. Nothing is wrong."],
-        "link": None,
-        "incident": "test",
-        "model": "vigil",
-        "tier": Tier.P2.value,
-        "state": "open",
-        "owner": "",
-        "opened_at": now.isoformat(),
-    }
+    lines = ["Sent by `vigil channels test`. Nothing is wrong."]
+    body = bare_body("P2 vigil: this is a test", lines, name="test", model="vigil", at=now)
     return Message(f"test:{now.isoformat()}:{channel}", "vigil-test", 0, channel, MessageKind.TRIGGER, body, now, now)
 
 
@@ -142,7 +149,7 @@ def second_of(message: Message, settings: AlertSettings, now: datetime) -> Messa
         kind=message.kind,
         body={**message.body, "lines": [*list(message.body["lines"])[:1], f"{message.channel} could not be reached."]},
         created_at=now,
-        next_at=now,
+        next_at=sent_at(settings, channel.second, Tier(message.body["tier"]), now),
     )
 
 
@@ -153,13 +160,21 @@ def next_try(attempt: int, now: datetime) -> datetime:
 
 
 def in_turn(messages: Sequence[Message], now: datetime) -> tuple[Message, ...]:
-    """Return the messages that are due now: of each incident and channel only the first, so that none overtakes another."""
-    first: dict[tuple[str, str], Message] = {}
+    """Return the messages that are due now: of each incident and channel only the first, so that none overtakes another.
+
+    One that waits for its channel's hours is sent with a P0 that comes behind it.
+    """
+    queues: dict[tuple[str, str], list[Message]] = {}
     for message in sorted(messages, key=lambda each: (each.number, each.key)):
         if message.standing is Standing.PENDING:
-            first.setdefault((message.incident_id, message.channel), message)
-    due = [message for message in first.values() if message.next_at <= now]
+            queues.setdefault((message.incident_id, message.channel), []).append(message)
+    due = [queue[0] for queue in queues.values() if queue[0].next_at <= now or _is_pushed(queue, now)]
     return tuple(sorted(due, key=lambda each: (each.body["tier"], each.created_at, each.key)))
+
+
+def _is_pushed(queue: Sequence[Message], now: datetime) -> bool:
+    """Whether its first message only waits for hours (nobody has claimed it), and a P0 is due."""
+    return queue[0].attempts == 0 and any(message.body["tier"] == Tier.P0 and message.next_at <= now for message in queue)
 
 
 def _said(before: Incident | None, after: Incident, event: Event) -> MessageKind | None:

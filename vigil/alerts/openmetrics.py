@@ -27,6 +27,7 @@ def openmetrics(store: Store, models: Sequence[str]) -> str:
     values: list[Sample] = []
     breaches: list[Sample] = []
     ends: list[Sample] = []
+    lengths: list[Sample] = []
     left_out: list[Sample] = []
     for model in models:
         evaluations = store.evaluations(model)
@@ -35,6 +36,7 @@ def openmetrics(store: Store, models: Sequence[str]) -> str:
         latest = evaluations[-1]
         measured = store.measurements([latest.evaluation_id])[latest.evaluation_id]
         ends.append(({"model": model}, latest.window.end.timestamp()))
+        lengths.append(({"model": model}, latest.window.length.total_seconds()))
         shown = _of_whole_windows(measured)
         labels = [({"model": model, "layer": m.layer.value, "metric": m.metric}, float(m.value or 0.0)) for m in shown[:MOST_METRICS]]
         values += labels
@@ -43,6 +45,7 @@ def openmetrics(store: Store, models: Sequence[str]) -> str:
         breaches += [({"model": model, "layer": layer.value}, float(count[layer])) for layer in Layer]
     lines = [
         *_family("vigil_window_end_timestamp_seconds", "End of the latest window that was looked at.", ends),
+        *_family("vigil_window_length_seconds", "Length of a window.", lengths),
         *_family("vigil_metric_value", "Value of a metric in the latest window, of the window as a whole.", values),
         *_family("vigil_metrics_left_out", "Metrics of the latest window that are not shown because there are too many.", left_out),
         *_family("vigil_breaches", "Measurements in breach in the latest window.", breaches),

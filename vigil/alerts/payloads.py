@@ -13,14 +13,28 @@ from typing import Any
 from vigil.alerts.message import Message, MessageKind
 from vigil.spec.channels import Channel
 
+SLACK_URL = "https://slack.com/api/chat.postMessage"
+SLACK_PASSING = (
+    "ratelimited",
+    "rate_limited",
+    "internal_error",
+    "fatal_error",
+    "service_unavailable",
+    "request_timeout",
+    "team_added_to_org",
+)
 PAGERDUTY_URL = "https://events.pagerduty.com/v2/enqueue"
 PAGERDUTY_SEVERITY = {"P0": "critical", "P1": "error", "P2": "warning"}
 SLACK_HEADER = 150  # characters that Slack takes in a header block
 PAGERDUTY_SUMMARY = 1024
 
 
-def slack(message: Message) -> dict[str, Any]:
-    """Block Kit: a header, the lines, and one link. An incoming webhook cannot answer in a thread, so an update stands by itself."""
+def slack(message: Message, conversation: str | None = None) -> dict[str, Any]:
+    """Block Kit: a header, the lines, and one link.
+
+    With a conversation it is for ``chat.postMessage``, and an update is a reply to the incident's first message. An incoming webhook
+    cannot answer in a thread, so there an update stands by itself.
+    """
     body = message.body
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": body["headline"][:SLACK_HEADER], "emoji": False}}
@@ -29,7 +43,8 @@ def slack(message: Message) -> dict[str, Any]:
         blocks.append({"type": "section", "text": {"type": "mrkdwn", "text": "\n".join(map(_mrkdwn, body["lines"]))[:3000]}})
     where = f"<{_mrkdwn(body['link'])}|{body['incident']}>" if body.get("link") else body["incident"]
     blocks.append({"type": "context", "elements": [{"type": "mrkdwn", "text": f"{where} · {_mrkdwn(body['owner'])}"}]})
-    return {"text": _mrkdwn(body["headline"]), "blocks": blocks}
+    where_to = {"channel": conversation, "thread_ts": message.thread} if conversation else {}
+    return {"text": _mrkdwn(body["headline"]), "blocks": blocks, **{key: value for key, value in where_to.items() if value}}
 
 
 def pagerduty(message: Message, routing_key: str) -> dict[str, Any]:

@@ -105,19 +105,29 @@ def read(current: Looked, history: Sequence[Looked], spec: ModelSpec) -> tuple[R
     found = []
     for signal, measurement in sorted(current.measured.items()):
         rule = rule_for(measurement, rules)
-        reading = None if rule is None else _judged(signal, rule, current, usable, spec)
+        reading = None if rule is None else judged(signal, rule, current, usable, spec)
         if rule is not None and reading is not None:
             at_once = reading.tier is Tier.P0  # a catastrophe is not waited for
             found.append(replace(reading, firing=reading.breach and (at_once or _lasting(signal, rule, usable, spec))))
     return tuple(found)
 
 
+def recent(spec: ModelSpec) -> int:
+    """Return how many windows of history every signal needs: twice the longest n, for windows in which it was not measured."""
+    return 2 * max(rule.sustained.n for rule in rules_of(spec))
+
+
 def reach(spec: ModelSpec) -> int:
-    """Return how many windows of history reading needs: twice the longest n, and the weeks of the longest dynamic threshold."""
+    """Return how many windows of history reading needs at most: the recent ones, and the weeks of the longest dynamic threshold."""
+    weeks = max((rule.dynamic.weeks for rule in rules_of(spec) if rule.dynamic is not None), default=0)
+    return recent(spec) + (weeks * WEEKDAYS if spec.window.days == 1 else weeks)
+
+
+def learnt(measurements: Sequence[Measurement], spec: ModelSpec) -> frozenset[str]:
+    """Return the metrics whose thresholds come from their own history: they need all of :func:`reach`, others what is :func:`recent`."""
     rules = rules_of(spec)
-    weeks = max((rule.dynamic.weeks for rule in rules if rule.dynamic is not None), default=0)
-    longest = max(rule.sustained.n for rule in rules)
-    return 2 * longest + (weeks * WEEKDAYS if spec.window.days == 1 else weeks)
+    found = ((measurement.metric, rule_for(measurement, rules)) for measurement in measurements)
+    return frozenset(metric for metric, rule in found if rule is not None and (rule.dynamic is not None or rule.of_baseline))
 
 
 def _lasting(signal: Signal, rule: AlertRule, history: Sequence[Looked], spec: ModelSpec) -> bool:
@@ -126,14 +136,14 @@ def _lasting(signal: Signal, rule: AlertRule, history: Sequence[Looked], spec: M
     for number, past in enumerate(history):
         if breaches >= rule.sustained.k or measured >= rule.sustained.n:
             break
-        reading = _judged(signal, rule, past, history[number + 1 :], spec)
+        reading = judged(signal, rule, past, history[number + 1 :], spec)
         if reading is not None:
             measured += 1
             breaches += reading.breach
     return breaches >= rule.sustained.k
 
 
-def _judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked], spec: ModelSpec) -> Reading | None:
+def judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked], spec: ModelSpec) -> Reading | None:
     """Judge one window by itself; None where it was not measured, or there is no history to judge it by."""
     measurement = at.measured.get(signal)
     if measurement is None or measurement.verdict is Verdict.NOT_ENOUGH_DATA:

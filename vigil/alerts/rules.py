@@ -23,6 +23,10 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
         # One window a little over the limit is chance; three times the limit, by convention, is not waited for.
         AlertRule(layer=Layer.SYSTEM, metric="error_rate", tier=Tier.P1, sustained=Sustained(k=2, n=3), catastrophic=3.0),
         AlertRule(layer=Layer.SYSTEM, metric="latency_*", tier=Tier.P1, sustained=Sustained(k=2, n=3)),
+        *(
+            AlertRule(layer=Layer.SYSTEM, metric=name, tier=query.tier, sustained=Sustained(k=2, n=3), above=query.above, below=query.below)
+            for name, query in spec.health.queries.items()
+        ),
         # Volume has no limit of its own: what is usual for the weekday is learnt. Two windows, so that a holiday is silent.
         AlertRule(layer=Layer.SYSTEM, metric="rows", tier=Tier.P1, sustained=Sustained(k=2, n=3), dynamic=Dynamic(above=False)),
         # A promise that was broken: shown by a comparison that holds over all looks of the probation, so once is enough.

@@ -15,7 +15,7 @@ from vigil.spec.channels import REFERENCE, Channel
 
 SHORTEST = 8  # characters: less is no secret, and could not be told from ordinary text
 HIDDEN = "[…]"
-SECRET_FIELDS = ("secret_url", "authorization", "routing_key", "password")
+SECRET_FIELDS = ("secret_url", "authorization", "token", "routing_key", "password")
 
 
 def secrets_of(channel: Channel, name: str, environ: Mapping[str, str]) -> dict[str, str]:

@@ -88,7 +88,8 @@ def account(incident: Incident) -> list[str]:
     if incident.members:
         lines.append(f"  members   {', '.join(incident.members)}")
     for rank, cause in enumerate(incident.causes, start=1):
-        lines.append(f"  cause {rank}   {cause['cause'].replace('_', ' ')} ({number(cause['weight'])}): {cause['why']}")
+        since = f", since {cause['since'][:10]}" if "since" in cause else ""
+        lines.append(f"  cause {rank}   {cause['cause'].replace('_', ' ')} ({number(cause['weight'])}{since}): {cause['why']}")
     for signal, seen in sorted(incident.signals.items(), key=lambda item: (item[1].tier.value, item[0])):
         value = "" if seen.value is None else f": {number(seen.value)}, limit {number(seen.threshold)}"
         breaches = len(seen.breaches)

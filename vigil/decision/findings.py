@@ -52,4 +52,6 @@ def performance_of(measurement: Measurement | None, spec: ModelSpec) -> str:
         return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
     interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
     limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""
-    return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{limit}"
+    scores = measurement.detail.get("predictions")
+    beside = f" and the scores of {plural(scores, 'prediction')}" if scores else ""  # a prediction-powered estimate
+    return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{beside}{limit}"

@@ -133,7 +133,10 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
     if measured is None or measured.verdict is Verdict.NOT_ENOUGH_DATA:
         labels = 0 if measured is None else measured.n
-        sentence = f"{suspicion}, but {plural(labels, 'label')} cannot tell (the metric needs {spec.labels.minimum})."
+        lacking = f"{plural(labels, 'label')} cannot tell (the metric needs {spec.labels.minimum})"
+        if measured is not None and measured.detail.get("maturity") is not None:  # there may be many, but not those that come late
+            lacking = performance_of(measured, spec)
+        sentence = f"{suspicion}, but {lacking}."
         return GateResult(HARM, GateState.UNKNOWN, sentence, numbers)
     if lasting:
         return GateResult(HARM, GateState.PASSED, f"Harm is not confirmed, it may be chance: {said(found, spec, limit)}.", numbers)

@@ -86,6 +86,19 @@ def domain_classifier(
     return Told(auc, tuple(auc.value - roc_auc(scores, y) for scores in without))
 
 
+def scores_now(current: ArrayLike, reference: ArrayLike, categorical: Sequence[bool], rng: np.random.Generator) -> Floats:
+    """Return for each row of ``current`` how surely it is told from ``reference``: its score's rank in (0, 1) among both sides' rows.
+
+    Scores are of :func:`domain_classifier`'s trees, each row's by one that was not fitted on it. Arguments as there.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    a, b = _checked(current, categorical), _checked(reference, categorical)
+    x, y = np.concatenate([a, b]), np.repeat([1, 0], [len(a), len(b)])
+    with threadpool_limits(limits=1):
+        return _held_out_scores(_fitted(HistGradientBoostingClassifier, x, y, list(categorical), rng), x)[: len(a)]
+
+
 def _widened(auc: Estimate) -> Estimate:
     if auc.value in (0.0, 1.0):
         return auc

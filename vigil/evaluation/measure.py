@@ -14,11 +14,11 @@ from vigil.errors import SourceError, StoreError
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
+from vigil.evaluation.scores import label_free, population_of
 from vigil.health.measure import measure_health
 from vigil.health.training import measure_training
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.fairness import Called, measure_fairness
-from vigil.performance.label_free import ROWS, label_free_measurement
 from vigil.performance.maturity import Maturity
 from vigil.performance.measure import measure_performance
 from vigil.performance.own import own_functions
@@ -26,13 +26,11 @@ from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
 from vigil.sources.columns import Kind, require_columns
-from vigil.sources.labels import PROBABILITY
 from vigil.sources.tables import STRATUM, ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Version
 
-CALIBRATION_WINDOWS = 8  # before the one that is looked at, for estimates without labels
 LABELLED_ROWS = 200_000  # scored in memory at most; beyond it a fixed pseudo-random part of them is taken
 
 
@@ -88,12 +86,13 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     baseline = version.baseline if version.metric == spec.performance.metric.value else None
     called = called_positive(source, spec, look)
     rows, maturity = labelled_frame(source, spec, look), maturity_of(source, spec, look)
+    population = population_of(source, spec, look)
     with importable(source.folder):
         own = own_functions(spec.performance.own_metrics)
-        found = measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own)
+        found = measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own, population=population)
     found += measure_fairness(rows, called, spec, version=look.version)
     if spec.performance.label_free:
-        found += (_label_free(source, spec, look),)
+        found += (label_free(source, spec, look),)
     return found + measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
 
 
@@ -101,22 +100,6 @@ def _predictions(source: ModelSource, spec: ModelSpec, look: Look) -> int:
     rows = source.predictions(look.window)
     with source.reading_log():
         return int(rows.filter(rows[spec.columns.version] == look.version).count().to_pyarrow().as_py())
-
-
-def _label_free(source: ModelSource, spec: ModelSpec, look: Look) -> Measurement:
-    """Estimate the metric from the window's scores, calibrated on the labels of the windows before that the same version scored."""
-    version, scored = spec.columns.version, source.predictions(look.window)
-    scored = scored.filter(scored[version] == look.version)
-    by_id = scored.order_by(scored[spec.columns.id].cast("string").hash()).limit(ROWS)
-    seen = source.labelled([look.window.shifted(-back) for back in range(1, CALIBRATION_WINDOWS + 1)], look.as_of)
-    seen = seen.filter(seen[version] == look.version)
-    with source.reading_log():
-        scores = by_id.select(score=scored[spec.columns.score].cast("float64")).to_pandas()
-        known = seen.select(score=seen[spec.columns.score].cast("float64"), label=seen["label"], chance=seen[PROBABILITY]).to_pandas()
-    scores, known = (frame[frame["score"].between(0, 1)] for frame in (scores, known))
-    calibration = known["score"].to_numpy(), known["label"].to_numpy(), 1 / known["chance"].to_numpy()
-    seed = int(look.data_digest[:8], 16)
-    return label_free_measurement(scores["score"].to_numpy(), calibration, spec, version=look.version, seed=seed)
 
 
 def called_positive(source: ModelSource, spec: ModelSpec, look: Look) -> Called:
@@ -144,9 +127,10 @@ def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
 
     Of a window whose labels were planned: how many were asked for, and how many came.
     """
-    planned = next((design for design in source.designs(look.as_of) if design.window == look.window), None)
+    planned = source.asked_and_answered(look.window, look.as_of)
     if planned is not None:
-        return Maturity(sum(planned.asked), sum(planned.answered), float(sum(planned.answered)), 0.0)
+        asked, came = planned
+        return Maturity(asked, came, float(came), 0.0)
     labelled = source.labelled([look.window], look.as_of)
     chance = labelled["inclusion_probability"]
     with source.reading_log():

@@ -25,6 +25,7 @@ from vigil.store.records import Version
 
 DOMAIN_AUC = "domain_auc"
 CARRIERS = 5  # features named at most
+KEY = "vigil_key"  # the name of the id beside sampled rows; no feature is called so
 
 
 def multivariate_drift(source: ModelSource, spec: ModelSpec, look: Look, version: Version) -> tuple[Measurement, ...]:
@@ -59,7 +60,7 @@ def multivariate_drift(source: ModelSource, spec: ModelSpec, look: Look, version
     return (_measurement(look, value, Verdict.OK, len(current), low=low, high=high, detail=detail),)
 
 
-def sampled(tables: Sequence[ibis.Table], spec: ModelSpec, limit: int) -> pd.DataFrame:
+def sampled(tables: Sequence[ibis.Table], spec: ModelSpec, limit: int, *, keyed: bool = False) -> pd.DataFrame:
     """Return at most ``limit`` rows of the tables together, the same ones every time: features as float64 or text, in a fixed order.
 
     The engine chooses the rows with the smallest hash of their id and the seed, so that neither the order of rows nor the layout of
@@ -69,10 +70,11 @@ def sampled(tables: Sequence[ibis.Table], spec: ModelSpec, limit: int) -> pd.Dat
     parts = [_keyed(table, spec) for table in tables]
     rows = parts[0] if len(parts) == 1 else ibis.union(*parts, distinct=False)
     place: Any = (rows["key"] + f"|{spec.training.seed}").hash()
-    chosen = rows.mutate(place=place).order_by(["place", *rows.columns]).limit(limit).drop("place", "key")
+    chosen = rows.mutate(place=place).order_by(["place", *rows.columns]).limit(limit).drop("place")
     frame: pd.DataFrame = chosen.to_pandas()
+    keys = frame.pop("key")
     frame.columns = pd.Index(list(spec.features))
-    return frame
+    return frame.assign(**{KEY: keys}) if keyed else frame
 
 
 def _keyed(table: ibis.Table, spec: ModelSpec) -> ibis.Table:

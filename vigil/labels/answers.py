@@ -9,7 +9,7 @@ import csv
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatch
@@ -61,12 +61,20 @@ def import_answers(source: ModelSource, spec: ModelSpec, plans: Sequence[Plan], 
         LabelError: a row or column is wrong; the message names it. Nothing is written.
         NotAllowed: labels lie in a database, where vigil writes nothing, or ``source.labels`` does not read what would be written.
     """
-    target = _folder(source, spec)
-    table = list(_read(path))
+    table = list(read_table(path))
     if not table:
         raise LabelError("the file has no rows; fill in the request and import that", file=path.name)
     plan = _plan_of(table, plans, path)
-    answers = _answers(table, plan, spec, path, now)
+    return keep_answers(source, spec, plan, _answers(table, plan, spec, path, now), path, now=now)
+
+
+def keep_answers(source: ModelSource, spec: ModelSpec, plan: Plan, answers: Sequence[Answer], path: Path, *, now: datetime) -> Imported:
+    """Write the answers to a plan, which came with ``path``, to where ``source.labels`` reads them; the same again changes nothing.
+
+    Raises:
+        LabelError, NotAllowed: as :func:`import_answers`. Nothing is written.
+    """
+    target = _folder(source, spec)
     _require_predictions(source, plan, answers, path)
     given = dict.fromkeys(range(len(plan.design.asked)), 0)
     strata = dict(plan.chosen)
@@ -92,7 +100,12 @@ def import_answers(source: ModelSource, spec: ModelSpec, plans: Sequence[Plan], 
     return Imported(plan.plan_id, file, len(answers), sum(given.values()), new)
 
 
-def _read(path: Path) -> Iterator[dict[str, Any]]:
+def read_table(path: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of a file that came back; cells of a CSV are texts, as they were before :func:`~.request.neutral`.
+
+    Raises:
+        LabelError: it is not there, not whole, or something else.
+    """
     if not path.is_file():
         raise LabelError("there is no such file; name the request that came back", file=str(path))
     if path.suffix == ".parquet":
@@ -152,7 +165,7 @@ def _answers(table: Sequence[Mapping[str, Any]], plan: Plan, spec: ModelSpec, pa
         answer = Answer(
             number,
             each,
-            _label(row[columns.label], spec, wrong),
+            label_of(row[columns.label], spec, wrong),
             _moment(row.get(columns.label_time), now, columns.label_time, wrong),
             probability,
         )
@@ -179,7 +192,8 @@ def _answers(table: Sequence[Mapping[str, Any]], plan: Plan, spec: ModelSpec, pa
     return [found[each] for each in sorted(found, key=str)]
 
 
-def _label(value: Any, spec: ModelSpec, wrong: Any) -> float | None:
+def label_of(value: Any, spec: ModelSpec, wrong: Callable[[str, str], LabelError]) -> float | None:
+    """Return what a cell of the label says, None where it is empty; ``wrong`` makes the error of a message and a column."""
     if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
         return None
     number = _number(value)
@@ -198,7 +212,7 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def _moment(value: Any, now: datetime, column: str, wrong: Any) -> datetime:
+def _moment(value: Any, now: datetime, column: str, wrong: Callable[[str, str], LabelError]) -> datetime:
     if value is None or value == "":
         return now
     try:

@@ -28,18 +28,26 @@ def write_request(source: ModelSource, spec: ModelSpec, plan: Plan, path: Path) 
     Raises:
         NotAllowed: the ending is another one.
     """
+    rows = _rows(source, spec, plan)
+    write_rows(rows, path)
+    return len(rows)
+
+
+def write_rows(rows: pd.DataFrame, path: Path) -> None:
+    """Write a file for people, whole or not at all, texts of a CSV made harmless by :func:`neutral`.
+
+    Raises:
+        NotAllowed: it is to be neither ``.csv`` nor ``.parquet``.
+    """
     if path.suffix not in (".csv", ".parquet"):
         raise NotAllowed(f"a request is written as .csv or .parquet, got {path.name!r}; name the file so")
-    rows = _rows(source, spec, plan)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.partial")
     if path.suffix == ".csv":
-        safe = rows.map(neutral).rename(columns=neutral)
-        safe.to_csv(partial, index=False, encoding="utf-8")
+        rows.map(neutral).rename(columns=neutral).to_csv(partial, index=False, encoding="utf-8")
     else:
         rows.to_parquet(partial, index=False)
     partial.replace(path)
-    return len(rows)
 
 
 def neutral(value: Any) -> Any:

@@ -1,13 +1,14 @@
-"""The calibration error of probabilities, with the noise of its bins taken out, and an interval that is honest where it is near 0.
+"""Calibration: the calibration error of probabilities with an honest interval, and what labels teach of the chance behind a score.
 
-Differs from :mod:`vigil.performance.metrics`, whose values are means or shares: this one is a norm of the means of bins. A plain
-binned error is above 0 for a perfectly calibrated model, the more so the fewer its labels.
+The error differs from the values of :mod:`vigil.performance.metrics`, means or shares: it is a norm of the means of bins. A plain binned
+error is above 0 for a perfectly calibrated model, the more so the fewer its labels; here the noise of the bins is taken out.
 """
 
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -86,6 +87,18 @@ def _bins(score: Vector, w: Vector) -> tuple[npt.NDArray[np.int64], int]:
     at = np.bincount(level, w)
     middle = (np.cumsum(at) - at / 2)[level]
     return np.minimum((middle / np.sum(w) * count).astype(np.int64), count - 1), count
+
+
+def calibrated(seen: tuple[Vector, Vector, Vector]) -> Callable[[Vector], Vector]:
+    """Return the chance of label 1 at a score, learned from ``seen`` (score, label, weight) by isotonic regression.
+
+    Zadrozny & Elkan 2002, doi:10.1145/775047.775151. Beyond the scores that were seen it is that of the nearest one.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    isotonic: Any = IsotonicRegression
+    fitted = isotonic(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(seen[0], seen[1], sample_weight=seen[2])
+    return lambda score: np.asarray(fitted.predict(score), dtype=np.float64)
 
 
 def _noncentrality(x: float, df: float, p: float) -> float:

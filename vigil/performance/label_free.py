@@ -8,18 +8,19 @@ kind, so nothing is decided by it alone. Differs from :mod:`vigil.performance.me
 
 from __future__ import annotations
 
-from typing import Any
+from contextlib import suppress
 
 import numpy as np
 
+from vigil.errors import NotEnoughData
 from vigil.measurement import Layer, Measurement, Verdict
+from vigil.performance.calibration import calibrated
 from vigil.performance.cores import Vector
 from vigil.performance.metrics import Estimate, value_of
 from vigil.spec.model import Metric, ModelSpec, Scoring
 
 PREFIX = "estimated_"  # of the metric's name: an estimate is never taken for a measurement
 RESAMPLES = 200  # of the labelled rows, for the interval
-ROWS = 20_000  # of the window, at most
 ABOUT = "an estimate from the scores alone, blind to concept drift; the interval is of the calibration and the sample only"
 
 
@@ -46,16 +47,22 @@ def estimate_label_free(
     """Return the expected value of ``metric`` on rows with ``score``, with a percentile bootstrap interval over both kinds of rows.
 
     Args:
-        seen: score, label and weight of labelled rows that the score is calibrated on, by isotonic regression (Zadrozny & Elkan 2002).
+        seen: score, label and weight of labelled rows that the score is calibrated on, by isotonic regression.
+
+    Raises:
+        NotEnoughData: nothing counts for the metric, in the rows or in half of the resamples.
     """
     scoring = scoring or Scoring()
-    value = expected(metric, score, _calibrated(seen, score), scoring)
+    value = expected(metric, score, calibrated(seen)(score), scoring)
     found = []
     for _ in range(RESAMPLES):
         known, rows = rng.integers(len(seen[0]), size=len(seen[0])), rng.integers(len(score), size=len(score))
         drawn = (seen[0][known], seen[1][known], seen[2][known])
         if 0 < drawn[1].sum() < len(known):
-            found.append(expected(metric, score[rows], _calibrated(drawn, score[rows]), scoring))
+            with suppress(NotEnoughData):  # none of these rows counts for the metric
+                found.append(expected(metric, score[rows], calibrated(drawn)(score[rows]), scoring))
+    if len(found) < RESAMPLES // 2:
+        raise NotEnoughData(f"{metric} cannot be expected of these scores: too few of them count for it")
     tail = (1 - confidence) / 2
     low, high = (float(end) for end in np.quantile(found, [tail, 1 - tail]))
     return Estimate(value, min(low, value), max(high, value))
@@ -72,7 +79,8 @@ def label_free_measurement(score: Vector, seen: tuple[Vector, Vector, Vector], s
         order = [np.lexsort(tuple(seen)), np.argsort(score, kind="stable")]
         known = (seen[0][order[0]], seen[1][order[0]], seen[2][order[0]])
         confidence, scoring = spec.performance.confidence, spec.performance.scoring
-        found = estimate_label_free(metric, score[order[1]], known, rng=rng, confidence=confidence, scoring=scoring)
+        with suppress(NotEnoughData):  # nothing is expected to count, such as no score above the threshold
+            found = estimate_label_free(metric, score[order[1]], known, rng=rng, confidence=confidence, scoring=scoring)
     return Measurement(
         Layer.PERFORMANCE,
         PREFIX + metric.value,
@@ -84,12 +92,3 @@ def label_free_measurement(score: Vector, seen: tuple[Vector, Vector, Vector], s
         high=found.high if found else None,
         detail={"estimate": ABOUT, "calibrated_on": len(seen[0])},
     )
-
-
-def _calibrated(seen: tuple[Vector, Vector, Vector], score: Vector) -> Vector:
-    from sklearn.isotonic import IsotonicRegression
-
-    isotonic: Any = IsotonicRegression
-    fitted = isotonic(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(seen[0], seen[1], sample_weight=seen[2])
-    chance: Vector = np.asarray(fitted.predict(score), dtype=np.float64)
-    return chance

@@ -7,6 +7,7 @@ expected labels are here).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -20,12 +21,15 @@ from vigil.performance.cores import effective_size
 from vigil.performance.maturity import Maturity
 from vigil.performance.metrics import Estimate, estimate
 from vigil.performance.own import OwnFunction, own_estimate
+from vigil.performance.powered import prediction_powered, supports
+from vigil.performance.proxy import Population
 from vigil.spec.model import Metric, ModelSpec, Task
 
 NULL_SEGMENT = "(null)"  # as in vigil.profile.scan
 Mask = npt.NDArray[np.bool_]
 
 MINIMUM_PER_CLASS = 10  # of each class, for every binary metric: events per variable, Peduzzi et al. 1996; a convention
+POWERED = "prediction_powered_"  # of the metric's name, where it is shown beside the one from labels alone
 
 
 def measure_performance(
@@ -36,6 +40,7 @@ def measure_performance(
     baseline: float | None,
     maturity: Maturity | None = None,
     own: Mapping[str, OwnFunction] | None = None,
+    population: Population | None = None,
 ) -> tuple[Measurement, ...]:
     """Measure the labelled rows of one window and version.
 
@@ -50,12 +55,17 @@ def measure_performance(
     A window whose labels are not mature (``maturity`` below ``spec.labels.maturity``) is ``not_enough_data`` too: what the labels so
     far say stands in ``detail["provisional"]``, and nothing is decided by it.
 
+    With a population the metrics of the whole window are measured by prediction-powered estimates too, shown under names that begin with
+    :data:`POWERED`. Where ``performance.prediction_powered`` is ``decides``, the judged one is such an estimate, and the one from labels
+    alone stands in ``detail["labels_alone"]``.
+
     Args:
         labelled: columns ``score``, ``label``, ``inclusion_probability`` and the segment columns; any order. A column ``stratum``,
             where there is one, says which rows were drawn from one stratum of a plan (null: from none).
         baseline: the version's own performance at its registration; None: nothing is judged, all is shown.
         maturity: how many of the expected labels are here; None: not measured.
         own: the project's own metrics by name, shown for the whole window.
+        population: the scores of all predictions of the window and version; None: labels alone are looked at.
     """
     score = labelled["score"].to_numpy(dtype=np.float64, na_value=np.nan)
     usable = np.isfinite(score)
@@ -63,11 +73,18 @@ def measure_performance(
         usable &= (score >= 0) & (score <= 1)
     metric = spec.performance.metric
     threshold = None if baseline is None else tolerated_limit(metric, baseline, spec.performance.tolerated_loss)
-    found = [_measure(labelled, usable, metric, spec, version=version, subject=WHOLE, threshold=threshold)]
+    decides = population if spec.performance.prediction_powered == "decides" else None
+    found = [_measure(labelled, usable, metric, spec, version=version, subject=WHOLE, threshold=threshold, population=decides)]
     others = [other for other in Metric if spec.task in other.tasks and other is not metric]
     if spec.performance.quantile is None:
         others = [other for other in others if other is not Metric.PINBALL]
     found.extend(_measure(labelled, usable, other, spec, version=version, subject=WHOLE, threshold=None) for other in others)
+    if population is not None:
+        shown = [each for each in (metric, *others) if supports(each) and (each is not metric or decides is None)]
+        powered = [
+            _measure(labelled, usable, each, spec, version=version, subject=WHOLE, threshold=None, population=population) for each in shown
+        ]
+        found.extend(replace(each, metric=POWERED + each.metric) for each in powered)
     segments = tuple(_segments(labelled, spec.segments))
     together = 1 - (1 - spec.performance.confidence) / max(len(segments), 1)
     found.extend(
@@ -108,23 +125,27 @@ def _measure(
     subject: str,
     threshold: float | None,
     confidence: float | None = None,
+    population: Population | None = None,
 ) -> Measurement:
     confidence = confidence or spec.performance.confidence
     rows = labelled[usable]
     score, label = rows["score"].to_numpy(dtype=np.float64), rows["label"].to_numpy(dtype=np.float64)
     weight = 1 / rows["inclusion_probability"].to_numpy(dtype=np.float64)
-    detail: dict[str, float | int] = {"effective_n": effective_size(np.sort(weight)), "failed": int(len(labelled) - len(rows))}
+    detail: dict[str, Any] = {"effective_n": effective_size(np.sort(weight)), "failed": int(len(labelled) - len(rows))}
     enough = len(rows) >= spec.labels.minimum
     if spec.task is Task.BINARY:
         positives = int(np.sum(label == 1))
         detail |= {"positives": positives, "negatives": len(rows) - positives}
         enough = enough and min(positives, len(rows) - positives) >= MINIMUM_PER_CLASS
     stratum = None if "stratum" not in rows or rows["stratum"].isna().any() else rows["stratum"].to_numpy(dtype=np.int64)
-    scoring = spec.performance.scoring
-    try:
-        found = estimate(metric, score, label, weight, confidence=confidence, scoring=scoring, stratum=stratum) if enough else None
-    except NotEnoughData:  # nothing was called positive, or all labels are 0
-        found = None
+    options: dict[str, Any] = {"confidence": confidence, "scoring": spec.performance.scoring, "stratum": stratum}
+    found = None
+    with suppress(NotEnoughData):  # nothing was called positive, or all labels are 0
+        if enough and population is not None:
+            found, alone, believed = prediction_powered(metric, score, label, weight, population, **options)
+            detail |= {"labels_alone": alone._asdict(), "proxy_weight": believed, "predictions": len(population.score)}
+        elif enough:
+            found = estimate(metric, score, label, weight, **options)
     return Measurement(
         layer=Layer.PERFORMANCE,
         metric=metric.value,

@@ -110,7 +110,7 @@ def value_of(
     scoring: Scoring = DEFAULT_SCORING,
 ) -> float:
     """Return the value of ``metric``, the same in any order of the rows, to the last bit."""
-    return _value(metric, *_checked(metric, score, label, weight)[:3], scoring)
+    return _value(metric, *checked(metric, score, label, weight)[:3], scoring)
 
 
 def estimate(
@@ -154,12 +154,12 @@ def estimate(
     >>> estimate(Metric.BRIER, [0.5] * 100, [0, 1] * 50)
     Estimate(value=0.25, low=0.25, high=0.25)
     """
-    s, y, w, strata = _checked(metric, score, label, weight, stratum)
+    s, y, w, strata = checked(metric, score, label, weight, stratum)
     if metric is Metric.ROC_AUC:
         return _auc_estimate(s, y, w, strata, confidence)
     if metric is Metric.CALIBRATION_ERROR:
         _require_two(metric, len(s))
-        return _around(*calibration_error(s, y, w, confidence=confidence))
+        return around(*calibration_error(s, y, w, confidence=confidence))
     value_each, times = parts_of(metric, s, y, scoring)
     counted = times > 0
     if not counted.any():
@@ -178,11 +178,11 @@ def estimate(
         kish = cores.effective_size(share)
         most = math.inf if strata is not None else float(len(loss))
         size = min(value * (1 - value) / variance, most) if 0 < value < 1 and variance > 0 else kish
-        return _around(value, wilson_interval(value, size, max(kish - 1, 1.0), confidence))
+        return around(value, wilson_interval(value, size, max(kish - 1, 1.0), confidence))
     if metric is Metric.RMSE:
         low, high = skewed_interval(value, variance, cores.skewness(falls), df, confidence)
-        return _around(math.sqrt(value), (math.sqrt(low), math.sqrt(high)))
-    return _around(value, log_interval(value, variance, df, confidence))
+        return around(math.sqrt(value), (math.sqrt(low), math.sqrt(high)))
+    return around(value, log_interval(value, variance, df, confidence))
 
 
 SHARES = (Metric.ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1)
@@ -245,14 +245,14 @@ def _auc_estimate(score: Vector, label: Vector, w: Vector, strata: npt.NDArray[n
     value = cores.weighted_mean(below, up)
     if value in (0.0, 1.0):
         size = min(cores.effective_size(up), cores.effective_size(down))
-        return _around(value, wilson_interval(value, size, size - 1, confidence))
+        return around(value, wilson_interval(value, size, size - 1, confidence))
     if strata is None:
         variance, df = cores.jackknife(cores.leave_one_out(below, up), cores.leave_one_out(above, down))
     else:
         whole = np.zeros(len(score))
         whole[positive], whole[~positive] = cores.influences(below, up), cores.influences(above, down)
         variance, df = cores.stratified_jackknife(whole, strata)
-    return _around(value, logit_interval(value, variance, df, confidence))
+    return around(value, logit_interval(value, variance, df, confidence))
 
 
 def _require_two(metric: Metric, rows: int) -> None:
@@ -260,12 +260,12 @@ def _require_two(metric: Metric, rows: int) -> None:
         raise NotEnoughData(f"an interval of {metric} needs at least two labelled rows, got one")
 
 
-def _around(value: float, interval: Interval) -> Estimate:
+def around(value: float, interval: Interval) -> Estimate:
     """Hold the value inside its interval where rounding would put it a last bit outside."""
     return Estimate(value, min(interval[0], value), max(interval[1], value))
 
 
-def _checked(
+def checked(
     metric: Metric, score: npt.ArrayLike, label: npt.ArrayLike, weight: npt.ArrayLike | None, stratum: npt.ArrayLike | None = None
 ) -> tuple[Vector, Vector, Vector, npt.NDArray[np.int64] | None]:
     s, y = np.asarray(score, dtype=np.float64), np.asarray(label, dtype=np.float64)

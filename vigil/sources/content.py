@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,8 +40,8 @@ class Content:
     modified_ns: int
 
 
-def stamp_of(file: Path) -> tuple[int, int, int]:
-    """Return what the file system tells of a file without reading it: size, time of modification, inode.
+def stamp_of(file: Path) -> tuple[int, int, int, int]:
+    """Return what the file system tells of a file without reading it: size, time of modification, inode, time of the last change of any.
 
     Raises:
         SourceError: it is not there or may not be looked at.
@@ -49,7 +50,7 @@ def stamp_of(file: Path) -> tuple[int, int, int]:
         state = file.stat()
     except OSError as error:
         raise SourceError(f"cannot be read ({error.strerror}); restore it, or take it out of `source`", source=str(file)) from error
-    return state.st_size, state.st_mtime_ns, state.st_ino
+    return state.st_size, state.st_mtime_ns, state.st_ino, state.st_ctime_ns
 
 
 def content_of(file: Path) -> Content:
@@ -67,6 +68,20 @@ def content_of(file: Path) -> Content:
     if stamp_of(file) != before:
         raise SourceError("was written to while it was read; run it again when the writer is done", source=str(file))
     return Content(digest, before[0], before[1])
+
+
+def content_remembered(file: Path) -> Content:
+    """Return what :func:`content_of` does, read once in this process for as long as the file's stamp stays.
+
+    Whoever writes to a file changes its stamp, though the time of modification be set back; what a failing disk does to it unwritten is
+    seen by the next process. For files of which every look would read all.
+    """
+    return _remembered(file, stamp_of(file))
+
+
+@lru_cache(maxsize=10_000)
+def _remembered(file: Path, _stamp: tuple[int, int, int, int]) -> Content:
+    return content_of(file)
 
 
 def require_sound_pages(file: Path) -> None:

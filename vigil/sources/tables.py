@@ -172,9 +172,19 @@ class ModelSource:
         """The designs of the planned labels that had come back by ``as_of``, one a window, by window."""
         found: dict[Window, Design] = {}
         for design in self._designs:
-            if design.answered_at is not None and design.answered_at <= as_utc(as_of):
+            if _came_by(design, as_of):
                 found.setdefault(design.window, design)
         return tuple(found[window] for window in sorted(found))
+
+    def asked_and_answered(self, window: Window, as_of: datetime) -> tuple[int, int] | None:
+        """How many labels the plans of ``window`` that had come back by ``as_of`` asked for, and how many came, each as last imported.
+
+        None where no plan had come back.
+        """
+        back = [each for each in self._designs if each.window == window and _came_by(each, as_of)]
+        last = {each.plan_id: each for each in back}  # they come by the moment of the answer
+        answers = [(sum(plan.asked), sum(plan.answered)) for plan in last.values()]
+        return (sum(asked for asked, _ in answers), sum(came for _, came in answers)) if answers else None
 
     def answered_plans(self) -> frozenset[str]:
         """The ids of the plans whose labels have come back."""
@@ -299,3 +309,7 @@ class ModelSource:
                     column=name,
                 )
         return found
+
+
+def _came_by(design: Design, as_of: datetime) -> bool:
+    return design.answered_at is not None and design.answered_at <= as_utc(as_of)

@@ -72,7 +72,7 @@ class Alerts(SpecModel):
     playbook: str | None = None  # a link to what to do; {kind} stands for the suspected cause: https://wiki.example.org/late#{kind}
     rules: tuple[AlertRule, ...] = ()  # before vigil's own (vigil.alerts.rules); the first that fits is followed
     join_windows: Annotated[int, Field(ge=0)] = 5  # a new finding joins an incident that goes on and had a new one so lately; convention
-    clear_windows: Annotated[int, Field(ge=1)] = 2  # measured windows in bounds that resolve it; convention
+    clear_windows: Annotated[int, Field(ge=1)] = 2  # measured windows in bounds that resolve it, doubled by each reopening; convention
     reopen_windows: Annotated[int, Field(ge=0)] = 5  # the same finding so soon after is the same incident; convention
     hysteresis: Annotated[float, Field(ge=0, lt=1)] = 0.1  # in bounds means by this part of what is tolerated; convention
     maintenance: tuple[Anomaly, ...] = ()  # declared spans in which nothing is alerted; so are policy.anomalies

@@ -15,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 
 from vigil.spec.alerts import Tier
 from vigil.spec.base import SpecModel
+from vigil.spec.hours import Hours
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -32,31 +33,34 @@ class ChannelKind(StrEnum):
 
 
 NEEDED = {
-    ChannelKind.SLACK: ("secret_url",),
+    ChannelKind.SLACK: (),
     ChannelKind.EMAIL: ("host", "sender", "to"),
     ChannelKind.WEBHOOK: (),
     ChannelKind.PAGERDUTY: ("routing_key",),
     ChannelKind.APPRISE: ("secret_url",),
 }
 ADMITTED = {
-    ChannelKind.SLACK: ("secret_url",),
+    ChannelKind.SLACK: ("secret_url", "token", "conversation", "url"),
     ChannelKind.EMAIL: ("host", "port", "sender", "to", "username", "password", "encryption"),
     ChannelKind.WEBHOOK: ("url", "secret_url", "authorization"),
     ChannelKind.PAGERDUTY: ("routing_key", "url"),
     ChannelKind.APPRISE: ("secret_url",),
 }
-COMMON = ("kind", "tiers", "second")
+COMMON = ("kind", "tiers", "second", "hours")
 
 
 class Channel(SpecModel):
     """One place that messages go to."""
 
     kind: ChannelKind
-    tiers: tuple[Tier, ...] = (Tier.P0, Tier.P1)  # what is sent there
+    tiers: tuple[Tier, ...] = (Tier.P0, Tier.P1)  # what is sent there; P2 is the weekly digest
     second: Name | None = None  # the channel that gets what this one could not deliver
-    url: str | None = None  # webhook: an address without a secret; pagerduty: another than its own
+    hours: Name | None = None  # of alerts.hours, in which it is told of all but P0; null: always
+    url: str | None = None  # webhook: an address without a secret; pagerduty, slack with a token: another than its own
     secret_url: Secret | None = None  # slack, apprise, or a webhook whose address is a secret: ${NAME}
     authorization: Secret | None = None  # webhook: the Authorization header
+    token: Secret | None = None  # slack: of a bot that may write (chat:write); updates are then replies to the first message
+    conversation: Annotated[str, Field(pattern=r"^[A-Z0-9]{3,20}$")] | None = None  # slack, with a token: the channel's id, C0123456789
     routing_key: Secret | None = None  # pagerduty: the integration key of Events API v2
     host: str | None = None
     port: Annotated[int, Field(ge=1, le=65535)] = 587
@@ -77,6 +81,12 @@ class Channel(SpecModel):
         lacking = [name for name in NEEDED[self.kind] if not getattr(self, name)]
         if lacking:
             raise ValueError(f"a {self.kind} channel needs {', '.join(lacking)}")
+        if self.kind is ChannelKind.SLACK and (
+            (self.secret_url is None) == (self.token is None) or bool(self.token) != bool(self.conversation)
+        ):
+            raise ValueError(
+                "a slack channel needs secret_url (an incoming webhook), or token and conversation (a bot, which answers in threads)"
+            )
         if self.kind is ChannelKind.WEBHOOK and (self.url is None) == (self.secret_url is None):
             raise ValueError("a webhook channel needs either url or secret_url: ${NAME}")
         if self.kind is ChannelKind.EMAIL and (self.username is None) != (self.password is None):
@@ -102,10 +112,19 @@ class Channel(SpecModel):
         return value
 
 
+class Escalation(SpecModel):
+    """Who is told of an incident that nobody has acknowledged in time."""
+
+    after_minutes: Annotated[float, Field(gt=0)]  # from when somebody was told
+    to: Name  # a channel, whatever its tiers
+
+
 class AlertSettings(SpecModel):
     """How an installation tells people about incidents."""
 
     channels: dict[Name, Channel] = Field(default_factory=dict)
+    hours: dict[Name, Hours] = Field(default_factory=dict)  # that channels may name
+    escalation: dict[Tier, Escalation] = Field(default_factory=dict)  # by tier; none: nobody else is told
     link: str | None = None  # where an incident can be read; {incident} stands for its id: https://vigil.example.org/{incident}
     private_networks: tuple[str, ...] = ()  # that channels may connect to, as 10.1.0.0/16; public addresses always may
     attempts: Annotated[int, Field(ge=1)] = 40  # then dead letter; waits of 15 to 45 s, so about half an hour; convention
@@ -135,3 +154,28 @@ class AlertSettings(SpecModel):
                     f"{', '.join(sorted(set(self.channels) - {name})) or 'none'}"
                 )
         return self
+
+    @model_validator(mode="after")
+    def _named_hours_and_channels_exist(self) -> AlertSettings:
+        for name, channel in self.channels.items():
+            if channel.hours is not None and channel.hours not in self.hours:
+                raise ValueError(
+                    f"alerts: the hours of {name} are {channel.hours!r}; alerts.hours has: {', '.join(sorted(self.hours)) or 'none'}"
+                )
+        for tier, escalation in self.escalation.items():
+            if not tier.sends:
+                raise ValueError(f"alerts.escalation: nobody is told of {tier} at once, so nobody can be late; remove it")
+            if escalation.to not in self.channels:
+                raise ValueError(
+                    f"alerts.escalation: {tier} goes to {escalation.to!r}; the channels are: {', '.join(sorted(self.channels)) or 'none'}"
+                )
+        return self
+
+    @property
+    def digest_channels(self) -> tuple[str, ...]:
+        """The channels that get the weekly digest: those of P2, but for pagers, which show what is to be done now."""
+        return tuple(
+            sorted(
+                name for name, channel in self.channels.items() if Tier.P2 in channel.tiers and channel.kind is not ChannelKind.PAGERDUTY
+            )
+        )

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from vigil.spec.alerts import Alerts
+from vigil.spec.alerts import Alerts, Tier
 from vigil.spec.base import Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
 from vigil.window import Window, windows_between
 
@@ -274,11 +274,14 @@ class Drift(Grown):
 class Labels(Grown):
     """Ground truth: how late it comes and how much of it a window needs."""
 
-    later: ClassVar[tuple[str, ...]] = ("maturity",)
+    later: ClassVar[tuple[str, ...]] = ("maturity", "review_rows", "budget", "suspected_times")
 
     delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
     minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
     maturity: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the expected labels from which a window counts; null: any
+    review_rows: Annotated[int, Field(ge=4, le=1000)] | None = None  # of the review session that is made every week; null: none is
+    budget: Annotated[int, Field(ge=2)] | None = None  # labels that a plan asks for; null: it is said with each plan
+    suspected_times: Annotated[float, Field(ge=1, le=20)] = 2.0  # the budget while harm is suspected, so that it is soon known; convention
 
 
 class OwnMetric(SpecModel):
@@ -290,7 +293,7 @@ class OwnMetric(SpecModel):
 class Performance(Grown):
     """Performance: the metric, and the loss against the version's own baseline that is tolerated."""
 
-    later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics", "label_free")
+    later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics", "label_free", "prediction_powered")
 
     metric: Metric
     tolerated_loss: Annotated[float, Field(gt=0)]  # in the metric's unit, against the baseline measured at registration
@@ -299,6 +302,7 @@ class Performance(Grown):
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None  # regression: the quantile that the score predicts; null: no pinball loss
     own_metrics: dict[str, OwnMetric] = {}  # noqa: RUF012 - pydantic copies it; by name; shown with an interval, never judged
     label_free: bool = False  # binary: also estimate the metric from the scores alone (vigil.performance.label_free); shown
+    prediction_powered: Literal["shown", "decides"] | None = None  # metrics from labels and all scores together: vigil.performance.powered
 
     @property
     def scoring(self) -> Scoring:
@@ -308,7 +312,10 @@ class Performance(Grown):
     def _parts_fit_together(self) -> Performance:
         if self.metric is Metric.PINBALL and self.quantile is None:
             raise ValueError("metric pinball needs quantile: the quantile that the score predicts, such as 0.9")
-        taken = sorted({*Metric, "label_maturity"} & set(self.own_metrics))
+        if self.metric is Metric.CALIBRATION_ERROR and self.prediction_powered == "decides":
+            raise ValueError("prediction_powered: there is no such estimate of calibration_error; leave it out, or say shown")
+        ours = ("estimated_", "prediction_powered_")
+        taken = sorted(name for name in self.own_metrics if name in {*Metric, "label_maturity"} or name.startswith(ours))
         if taken:
             raise ValueError(f"own_metrics: {', '.join(taken)} is the name of a metric of vigil's; choose another")
         return self
@@ -337,11 +344,37 @@ class Business(SpecModel):
     unit: str = ""  # of the values, such as EUR
 
 
-class Health(SpecModel):
-    """System health, from the log itself. None switches a limit off."""
+class Query(SpecModel):
+    """A system input that Prometheus is asked for, at `prometheus.url` of vigil.yaml. It must give one series."""
+
+    query: Annotated[str, Field(min_length=1)]  # PromQL, at the window's end; $window is its length: max_over_time(x[$window])
+    above: float | None = None  # breach above it
+    below: float | None = None  # breach below it
+    slope: bool = False  # of the query over the window, in units a day, instead of its value: a leak
+    tier: Tier = Tier.P1  # of what is outside in 2 of 3 windows
+
+    @model_validator(mode="after")
+    def _limits_leave_room(self) -> Query:
+        if self.above is not None and self.below is not None and self.below >= self.above:
+            raise ValueError(f"below {self.below:g} is not under above {self.above:g}: no value would be in bounds")
+        return self
+
+
+class Health(Grown):
+    """System health, from the log itself and from Prometheus. None switches a limit off."""
+
+    later: ClassVar[tuple[str, ...]] = ("queries",)
 
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = 200.0  # convention, a starting point
     error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.005  # convention, a starting point
+    queries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Query] = {}  # noqa: RUF012 - pydantic copies it; by name
+
+    @model_validator(mode="after")
+    def _names_are_free(self) -> Health:
+        taken = sorted(name for name in self.queries if name in ("rows", "error_rate") or name.startswith("latency_"))
+        if taken:
+            raise ValueError(f"health.queries: {', '.join(taken)} is measured from the log; choose another name")
+        return self
 
 
 class Economics(SpecModel):

@@ -50,6 +50,19 @@ class MlflowSpec(SpecModel):
     timeout_seconds: Annotated[int, Field(ge=1)] = 20
 
 
+class MetricsSpec(SpecModel):
+    """The state for Prometheus. `vigil metrics` prints it in any case."""
+
+    port: Annotated[int, Field(ge=1, le=65535)] | None = None  # `vigil up` answers on it, on this machine; null: it does not
+
+
+class PrometheusSpec(SpecModel):
+    """The Prometheus that models' `health.queries` are asked at."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^\s@]+$")] | None = None  # http://prometheus:9090
+    timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0  # of one query; convention
+
+
 class Connection(SpecModel):
     """A database that models' rows lie in: exactly one of its keys. ``${NAME}`` stands for the environment's variable NAME."""
 
@@ -70,6 +83,8 @@ class ProjectSpec(SpecModel):
     store: StoreSpec = StoreSpec()
     prefect: PrefectSpec = PrefectSpec()
     mlflow: MlflowSpec = MlflowSpec()
+    metrics: MetricsSpec = MetricsSpec()
+    prometheus: PrometheusSpec = PrometheusSpec()
     reports: str = "state/reports"
     connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection
     alerts: AlertSettings = AlertSettings()

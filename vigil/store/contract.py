@@ -16,7 +16,7 @@ Guarantees that hold for every method:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -35,6 +35,8 @@ from vigil.store.records import (
     PromotionKind,
     Retraining,
     RetrainingState,
+    Review,
+    ReviewSession,
     TrainingAttempt,
     Version,
 )
@@ -127,6 +129,21 @@ class Store(Protocol):
         """All plans of labels of a model, in the order of recording."""
         ...
 
+    # reviews by people ------------------------------------------------------------------------------------------------
+    def save_review_session(self, session: ReviewSession) -> bool: ...
+
+    def review_sessions(self, model: str) -> tuple[ReviewSession, ...]:
+        """All sessions of a model, in the order of recording."""
+        ...
+
+    def save_reviews(self, reviews: Sequence[Review]) -> int:
+        """Keep what people said of rows, together or not at all; return how many are new."""
+        ...
+
+    def reviews(self, model: str) -> tuple[Review, ...]:
+        """Everything that was said of a model's rows, in the order of recording."""
+        ...
+
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
         """Keep an evaluation and all its measurements, together or not at all."""
@@ -147,8 +164,10 @@ class Store(Protocol):
         """The evaluations asked for, by their id; those that are not there are not in it."""
         ...
 
-    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
-        """The measurements of each evaluation asked for, by their key; with ``subject`` those of one subject only."""
+    def measurements(
+        self, evaluation_ids: Sequence[str], *, subject: str | None = None, metrics: Collection[str] | None = None
+    ) -> Mapping[str, tuple[Measurement, ...]]:
+        """The measurements of each evaluation asked for, by their key; with ``subject`` or ``metrics`` only those."""
         ...
 
     # decisions and retrainings ----------------------------------------------------------------------------------------
@@ -266,11 +285,13 @@ class Store(Protocol):
         ...
 
     def incident_events(self, *, model: str | None = None, incident_id: str | None = None) -> Mapping[str, tuple[Event, ...]]:
-        """``incident_id -> its events`` in the order of their numbers."""
+        """``incident_id -> its events`` in the order of their numbers. The events of digests, which are of no incident, are left out."""
         ...
 
-    def messages(self, *, standing: Standing | None = None, incident_id: str | None = None) -> tuple[Message, ...]:
-        """Messages by when they were made."""
+    def messages(
+        self, *, standing: Standing | None = None, incident_id: str | None = None, since: datetime | None = None
+    ) -> tuple[Message, ...]:
+        """Messages by when they were made; with ``since`` those that were made then or later."""
         ...
 
     def claim_message(self, message: Message, *, until: datetime) -> bool:
@@ -279,6 +300,10 @@ class Store(Protocol):
 
     def finish_message(self, delivery: Delivery, *, standing: Standing, next_at: datetime, second: Message | None = None) -> bool:
         """Keep how an attempt went, where the message stands now, and the message to a second channel, together or not at all."""
+        ...
+
+    def receipt(self, incident_id: str, channel: str) -> str | None:
+        """What a channel called the first message of an incident that it took; None where it said nothing, or took none."""
         ...
 
     def deliveries(self, key: str) -> tuple[Delivery, ...]:

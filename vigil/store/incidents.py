@@ -47,10 +47,16 @@ def record(
 
 def events_query(model: str | None, incident_id: str | None) -> Select[tuple[object, ...]]:
     table = tables.incident_event
-    query = select(table).order_by(table.c.incident_id, table.c.number)
+    query = select(table).where(table.c.kind != Kind.DIGEST.value).order_by(table.c.incident_id, table.c.number)
     if model is not None:
         query = query.where(table.c.model == model)
     return query if incident_id is None else query.where(table.c.incident_id == incident_id)
+
+
+def receipt_query(incident_id: str, channel: str) -> Select[tuple[str | None]]:
+    of, how = tables.message.c, tables.delivery.c
+    taken = (of.incident_id == incident_id, of.channel == channel, how.delivered, how.receipt.is_not(None))
+    return select(how.receipt).join(tables.message, of.key == how.key).where(*taken).order_by(of.number, how.attempt).limit(1)
 
 
 def claim(connection: Connection, message: Message, until: datetime) -> bool:
@@ -69,6 +75,7 @@ def finish(connection: Connection, delivery: Delivery, standing: Standing, next_
         "at": utc(delivery.at, "at"),
         "delivered": delivery.delivered,
         "detail": checked_text(delivery.detail, "detail"),
+        "receipt": None if delivery.receipt is None else checked_text(delivery.receipt, "receipt"),
     }
     if not insert_new(connection, tables.delivery, row):
         return False

@@ -80,6 +80,39 @@ class LabelPlan:
 
 
 @dataclass(frozen=True)
+class ReviewSession:
+    """Predictions of one window that people were asked to look at. Natural key: (model, window, rows, seed), of which the id is a digest.
+
+    ``body`` is the JSON of :class:`vigil.review.session.Session`: which rows, and why.
+    """
+
+    session_id: str
+    model: str
+    window: Window
+    rows: int
+    seed: int
+    made_at: datetime
+    body: str
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a person said of one row of a session. Natural key: session, prediction, reviewer and moment; of several the latest counts.
+
+    ``label`` is None where none was given; ``outcome`` and ``comment`` may be empty.
+    """
+
+    session_id: str
+    model: str
+    prediction_id: str
+    label: float | None
+    outcome: str
+    comment: str
+    reviewer: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class Version:
     """One registered version of a model, as vigil needs to know it. ``version`` is the MLflow registry version.
 

@@ -25,6 +25,8 @@ from vigil.store.records import (
     PromotionKind,
     Retraining,
     RetrainingState,
+    Review,
+    ReviewSession,
     TrainingAttempt,
     Version,
 )
@@ -332,6 +334,35 @@ def label_plan_row(plan: LabelPlan) -> Row:
 
 def label_plan_of(row: Row) -> LabelPlan:
     return LabelPlan(row["plan_id"], row["model"], window_of(row), row["budget"], row["seed"], row["made_at"], row["body"])
+
+
+def review_session_row(session: ReviewSession) -> Row:
+    return {
+        "session_id": _text(session.session_id, "session_id"),
+        "model": _text(session.model, "model"),
+        **window_columns(session.window),
+        "rows": int(session.rows),
+        "seed": int(session.seed),
+        "made_at": utc(session.made_at, "made_at"),
+        "body": _text(session.body, "body"),
+    }
+
+
+def review_session_of(row: Row) -> ReviewSession:
+    return ReviewSession(row["session_id"], row["model"], window_of(row), row["rows"], row["seed"], row["made_at"], row["body"])
+
+
+def review_row(review: Review) -> Row:
+    texts = ("session_id", "model", "prediction_id", "outcome", "comment", "reviewer")
+    return {
+        **{name: _text(getattr(review, name), name) for name in texts},
+        "label": _number(review.label, "label", review),
+        "at": utc(review.at, "at"),
+    }
+
+
+def review_of(row: Row) -> Review:
+    return Review(**{name: row[name] for name in Review.__dataclass_fields__})
 
 
 def spec_row(model: str, spec_hash: str, body: str) -> Row:

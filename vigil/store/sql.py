@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
@@ -28,6 +28,8 @@ from vigil.store.records import (
     PromotionKind,
     Retraining,
     RetrainingState,
+    Review,
+    ReviewSession,
     TrainingAttempt,
     Version,
 )
@@ -187,6 +189,26 @@ class SqlStore:
         query = select(tables.label_plan).where(tables.label_plan.c.model == model).order_by(tables.label_plan.c.seq)
         return tuple(map(rows.label_plan_of, self._all(query)))
 
+    # reviews by people ------------------------------------------------------------------------------------------------
+    def save_review_session(self, session: ReviewSession) -> bool:
+        with writing(self.engine) as connection:
+            return keep(
+                connection, tables.review_session, rows.review_session_row(session), keys=[("session_id",)], not_content=("made_at",)
+            )
+
+    def review_sessions(self, model: str) -> tuple[ReviewSession, ...]:
+        query = select(tables.review_session).where(tables.review_session.c.model == model).order_by(tables.review_session.c.seq)
+        return tuple(map(rows.review_session_of, self._all(query)))
+
+    def save_reviews(self, reviews: Sequence[Review]) -> int:
+        keys = [("session_id", "prediction_id", "reviewer", "at")]
+        with writing(self.engine) as connection:
+            return sum(keep(connection, tables.review, rows.review_row(review), keys=keys) for review in reviews)
+
+    def reviews(self, model: str) -> tuple[Review, ...]:
+        query = select(tables.review).where(tables.review.c.model == model).order_by(tables.review.c.seq)
+        return tuple(map(rows.review_of, self._all(query)))
+
     # evaluations ----------------------------------------------------------------------------------------------------
     def record_evaluation(self, evaluation: Evaluation, measurements: Sequence[Measurement]) -> bool:
         row = rows.evaluation_row(evaluation)
@@ -217,11 +239,15 @@ class SqlStore:
     def evaluations_of(self, evaluation_ids: Sequence[str]) -> Mapping[str, Evaluation]:
         return {row["evaluation_id"]: rows.evaluation_of(row) for row in self._all_of(tables.evaluation, evaluation_ids)}
 
-    def measurements(self, evaluation_ids: Sequence[str], *, subject: str | None = None) -> Mapping[str, tuple[Measurement, ...]]:
+    def measurements(
+        self, evaluation_ids: Sequence[str], *, subject: str | None = None, metrics: Collection[str] | None = None
+    ) -> Mapping[str, tuple[Measurement, ...]]:
         found: dict[str, list[Measurement]] = {evaluation_id: [] for evaluation_id in evaluation_ids}
         query = select(tables.measurement)
         if subject is not None:
             query = query.where(tables.measurement.c.subject == subject)
+        if metrics is not None:
+            query = query.where(tables.measurement.c.metric.in_(sorted(metrics)))
         for row in self._all_in(query, tables.measurement.c.evaluation_id, evaluation_ids):
             found[row["evaluation_id"]].append(rows.measurement_of(row))
         return {evaluation_id: tuple(sorted(some, key=lambda measurement: measurement.key)) for evaluation_id, some in found.items()}
@@ -338,13 +364,17 @@ class SqlStore:
             found.setdefault(event.incident_id, []).append(event)
         return {incident_id: tuple(events) for incident_id, events in found.items()}
 
-    def messages(self, *, standing: Standing | None = None, incident_id: str | None = None) -> tuple[Message, ...]:
+    def messages(
+        self, *, standing: Standing | None = None, incident_id: str | None = None, since: datetime | None = None
+    ) -> tuple[Message, ...]:
         table = tables.message
         query = select(table).order_by(table.c.created_at, table.c.incident_id, table.c.number, table.c.key)
         if standing is not None:
             query = query.where(table.c.standing == standing.value)
         if incident_id is not None:
             query = query.where(table.c.incident_id == incident_id)
+        if since is not None:
+            query = query.where(table.c.created_at >= rows.utc(since, "since"))
         return tuple(map(incidents.message_of, self._all(query)))
 
     def claim_message(self, message: Message, *, until: datetime) -> bool:
@@ -354,6 +384,10 @@ class SqlStore:
     def finish_message(self, delivery: Delivery, *, standing: Standing, next_at: datetime, second: Message | None = None) -> bool:
         with writing(self.engine) as connection:
             return incidents.finish(connection, delivery, standing, next_at, second)
+
+    def receipt(self, incident_id: str, channel: str) -> str | None:
+        row = self._one(incidents.receipt_query(incident_id, channel))
+        return None if row is None else str(row["receipt"])
 
     def deliveries(self, key: str) -> tuple[Delivery, ...]:
         table = tables.delivery

@@ -277,6 +277,36 @@ label_plan = Table(
     UniqueConstraint("model", "window_start", "window_end", "budget", "seed", name="uq_label_plan_asked"),
 )
 
+review_session = Table(
+    "review_session",
+    metadata,
+    _recording_order(),
+    Column("session_id", Text, nullable=False, unique=True),
+    Column("model", Text, nullable=False),
+    Column("window_start", UtcTime, nullable=False),
+    Column("window_end", UtcTime, nullable=False),
+    Column("rows", BigInteger, nullable=False),
+    Column("seed", BigInteger, nullable=False),
+    Column("made_at", UtcTime, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+review = Table(
+    "review",
+    metadata,
+    _recording_order(),
+    Column("session_id", Text, ForeignKey("review_session.session_id"), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("prediction_id", Text, nullable=False),
+    Column("label", Double),
+    Column("outcome", Text, nullable=False),
+    Column("comment", Text, nullable=False),
+    Column("reviewer", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    UniqueConstraint("session_id", "prediction_id", "reviewer", "at", name="uq_review_said"),
+    Index(None, "model"),
+)
+
 report = Table(
     "report",
     metadata,
@@ -333,4 +363,5 @@ delivery = Table(
     Column("at", UtcTime, nullable=False),
     Column("delivered", Boolean, nullable=False),
     Column("detail", Text, nullable=False),
+    Column("receipt", Text),
 )
