@@ -112,6 +112,8 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         ended = str(attempt["outcome"]).replace("_", " ")
         said = f": {attempt['message']}" if attempt["message"] else ""
         sys.stdout.write(f"Training attempt {attempt['number']}: {ended} after {attempt['seconds']:.1f} s{said}.\n")
+    if row["payoff"] is not None:
+        sys.stdout.write(f"Did it pay? {row['payoff']['sentence']}\n")
     for report in reports:
         sys.stdout.write(f"Report: {report}\n")
     again = f"; {earlier} earlier of this window, before its rows or labels changed" if earlier else ""

@@ -47,7 +47,9 @@ def promotion_row(promotion: Promotion) -> dict[str, Any]:
 
 
 def history_rows(store: Store, model: str) -> list[dict[str, Any]]:
-    """What happened to the model's versions, oldest first: moves of the champion, and retrainings that ended or stand otherwise."""
+    """What happened to the model's versions, oldest first: moves of the champion, other retrainings, and what promotions brought."""
+    from vigil.decision.words import payoff_sentence
+
     versions = {version.version: version for version in store.versions(model)}
 
     def row(at: datetime, event: str, version: str | None, replaced: str | None, **rest: Any) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def history_rows(store: Store, model: str) -> list[dict[str, Any]]:
         return {"at": at, "event": event, "version": version, "replaced": replaced, **measured, **rest}
 
     moves = [row(p.at, p.kind, p.version, p.replaced, by=p.by, reason=p.reason, decision_id=p.decision_id) for p in store.promotions(model)]
+    versions_of = {r.decision_id: r.challenger for r in store.retrainings(model)}
     others = [
         row(r.updated_at, r.state, r.challenger, None, by=r.by, reason=r.reason, decision_id=r.decision_id)
         for r in store.retrainings(model)
@@ -66,7 +69,11 @@ def history_rows(store: Store, model: str) -> list[dict[str, Any]]:
         for a in store.training_attempts(model)
         if a.outcome is not TrainingOutcome.TRAINED
     ]
-    return sorted(failed + moves + others, key=lambda found: found["at"])
+    paid = [
+        row(p.as_of, "payoff", versions_of.get(p.decision_id), None, by="", reason=payoff_sentence(p), decision_id=p.decision_id)
+        for p in store.payoffs(model)
+    ]
+    return sorted(failed + moves + others + paid, key=lambda found: found["at"])
 
 
 def attempt_rows(store: Store, model: str, decision_id: str) -> list[dict[str, Any]]:
@@ -79,7 +86,12 @@ def measurement_row(measurement: Measurement) -> dict[str, Any]:
 
 
 def decision_rows(store: Store, decisions: Sequence[Decision]) -> list[dict[str, Any]]:
-    return [decision_row(decision, store.retraining(decision.decision_id)) for decision in decisions]
+    from vigil.decision.words import payoff_sentence
+
+    known = (payoff for model in {d.model for d in decisions} for payoff in store.payoffs(model))
+    payoffs = {payoff.decision_id: asdict(payoff) | {"sentence": payoff_sentence(payoff)} for payoff in known}
+    rows = [decision_row(decision, store.retraining(decision.decision_id)) for decision in decisions]
+    return [row | {"payoff": payoffs.get(row["decision_id"])} for row in rows]
 
 
 def status_row(store: Store, spec: ModelSpec) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from tasks.alert import bundle_incidents
 from tasks.decide import decide_window, must_retrain
 from tasks.look import find_evaluation, look_at_window
 from tasks.measure import measure_drift, measure_health, measure_performance, profile_window
+from tasks.payoff import measure_payoffs
 from tasks.probation import end_probation, measure_promise
 from tasks.publish import publish_decision
 from tasks.quality import validate
@@ -31,12 +32,11 @@ def monitor(
 ) -> dict[str, Any]:
     """Look at one window of ``model`` and decide about it.
 
-    Writes: the window's profiles, one evaluation with its measurements, one decision (the store); reports (the
-    project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the store), which the
-    flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that; the end of a
-    challenger's time in shadow. A second run
-    that sees the same rows, labels and specification finds its evaluation and decision, writes nothing new, and only
-    finishes what a killed run left.
+    Writes: the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose horizon is over
+    (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the
+    store), which the flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that; the
+    end of a challenger's time in shadow. A second run that sees the same rows, labels and specification finds its evaluation and
+    decision, writes nothing new, and only finishes what a killed run left.
 
     Args:
         project: the project's folder.
@@ -52,6 +52,7 @@ def monitor(
             measurements += measure_drift(project, look) + measure_performance(project, look) + measure_health(project, look)
             measurements += measure_promise(project, look)
         record_evaluation(project, look, measurements)
+    measure_payoffs(project, look)
     decision = decide_window(project, look)
     if report != "later":
         report_window(project, look, asked=report == "always")

@@ -19,7 +19,8 @@ def decide_window(project: str, look: Look) -> Decision:
     made = work.store.decision(decision_id_of(look.evaluation_id))
     if made is not None:
         return made
-    evidence = gather(work.store, work.spec, look.evaluation_id)
+    project_spec = work.project.spec
+    evidence = gather(work.store, work.spec, look.evaluation_id, budget=project_spec.retraining_budget, fleet=work.project.models)
     decision = decide(evidence, work.spec)
     work.store.record_decision(decision, noted_of(evidence))
     return decision

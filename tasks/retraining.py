@@ -18,7 +18,7 @@ from vigil.challenger.compare import Comparison
 from vigil.challenger.make import Made, compare_with_champion, make_first
 from vigil.challenger.trainer import TrainerProcess
 from vigil.decision.pending import unfinished
-from vigil.decision.types import Decision
+from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, RegistryError, StoreError, TrainingFailed
 from vigil.measurement import WHOLE
 from vigil.project import Project
@@ -84,12 +84,19 @@ def train_challenger(project: str, decision_id: str, as_of: str | None = None) -
     if retraining.state is not RetrainingState.REQUESTED:
         return retraining
     try:
-        made = make_recorded(work, decision, moment_or_now(as_of))
+        made = make_recorded(work, decision, moment_or_now(as_of), _to_recalibrate(work, decision, retraining))
         version = register(work, made, decision_id=decision_id, parent=retraining.champion, at=moment_or_now(as_of))
     except (NotEnoughData, TrainingFailed) as error:
         return work.store.advance_retraining(decision_id, RetrainingState.FAILED, at=moment_or_now(as_of), reason=str(error))
     Registry(work.project).set_alias(decision.model, CHALLENGER, version)
     return work.store.advance_retraining(decision_id, RetrainingState.REGISTERED, at=moment_or_now(as_of), challenger=version)
+
+
+def _to_recalibrate(work: Workspace, decision: Decision, retraining: Retraining) -> Any:
+    """The champion of a RECALIBRATE decision, which its challenger is made around; of any other nothing is loaded."""
+    if decision.action is not Action.RECALIBRATE:
+        return None
+    return Registry(work.project).load_model(decision.model, retraining.champion)
 
 
 @task(cache_policy=NO_CACHE, **ACROSS_A_NETWORK)

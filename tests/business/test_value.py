@@ -53,3 +53,21 @@ def test_without_a_value_nothing_is_measured_and_with_few_labels_nothing_known()
 def test_it_is_for_binary_models() -> None:
     with pytest.raises(ValidationError, match=r"business.value is for binary models only"):
         make_spec(task="regression", performance={"metric": "mae", "tolerated_loss": 1}, business={"value": WORTH})
+
+
+@pytest.mark.parametrize(("minimum", "verdict"), [(None, Verdict.OK), (-4.1, Verdict.OK), (-4.0, Verdict.WARNING), (99.0, Verdict.BREACH)])
+def test_the_whole_window_is_judged_against_the_minimum_and_segments_are_shown(minimum: float | None, verdict: Verdict) -> None:
+    """The four rows of above are worth -4.0625 on average, with a wide interval."""
+    rows = pd.DataFrame(
+        {"score": [0.9, 0.5, 0.4, 0.1], "label": [1, 0, 1, 0], "inclusion_probability": [1, 0.5, 0.25, 1], "origin": ["E", "E", "E", "E"]}
+    )
+    spec = make_spec(business={"value": WORTH, "minimum_value": minimum}, labels={"minimum": 4})
+    found = by_key(measure_value(rows, 100, spec, version="7"))
+    assert found["value_per_prediction", WHOLE].verdict is verdict
+    assert found["value_per_prediction", WHOLE].threshold == minimum
+    assert found["value_per_prediction", "origin=E"].threshold is None
+
+
+def test_a_minimum_needs_values() -> None:
+    with pytest.raises(ValidationError, match=r"business\.minimum_value needs business\.value"):
+        make_spec(business={"minimum_value": 1.0})

@@ -13,8 +13,8 @@ from scipy import stats
 
 from tests.challenger.build import spec_of
 from vigil.challenger.compare import Comparison, compare
-from vigil.challenger.compare import _aucs as aucs
 from vigil.performance import cores
+from vigil.performance.resampled import _aucs as aucs
 
 N = 400
 

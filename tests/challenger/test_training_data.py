@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.challenger.build import spec_of
-from vigil.challenger.training_data import plan_training
+from vigil.challenger.training_data import Wanted, plan_training
+from vigil.decision.kind import Span
 from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData
 from vigil.store.records import Evaluation
@@ -164,6 +165,7 @@ def test_the_plan_is_plain_json() -> None:
         "excluded": {"2013-03-11/2013-03-18": "no labels"},
         "include_reference": True,
         "gap_from": "2013-03-17T00:00:00+00:00",
+        "span": "specified",
         "cut_off": "2013-03-11T00:00:00+00:00",
     }
 
@@ -182,3 +184,38 @@ def test_no_row_held_out_or_unfit_is_trained_on_whatever_windows_failed(fit: lis
     assert [*plan.trained_on, *plan.holdout] == fit_weeks[-5:]
     assert plan.cut_off <= plan.holdout[0].start
     assert not {exclusion.window for exclusion in plan.excluded} & set(fit_weeks)
+
+
+def test_a_recent_span_goes_back_to_when_the_harm_began_and_takes_no_reference_rows() -> None:
+    """Harm began in week 4: of weeks 3, 4 and 5 before the holdout two are taken; with 250 labels needed, three weeks of 100."""
+    found = [evaluation(number) for number in range(8)]
+    for labels, expected in ((100, [4, 5]), (250, [3, 4, 5])):
+        plan = plan_training(SPEC, week(7), found, wanted=Wanted(Span.RECENT, week(4).start, labels))
+        assert (plan.trained_on, plan.holdout, plan.include_reference) == (weeks(expected), weeks([6, 7]), False)
+
+
+def test_a_pooled_span_takes_the_reference_rows_wherever_there_are_some() -> None:
+    found = [evaluation(number) for number in range(8)]
+    without = spec_of(training={"include_reference": False})
+    nowhere = spec_of(training={"include_reference": False}, source={"reference": None})
+    taken = [plan_training(spec, week(7), found, wanted=Wanted(Span.POOLED)).include_reference for spec in (without, nowhere)]
+    assert taken == [True, False]
+    assert not plan_training(without, week(7), found).include_reference
+
+
+@pytest.mark.parametrize(
+    ("began", "trained_on", "holdout"),
+    [
+        (5, [5], [6, 7]),
+        (6, [6], [7]),  # of two harmed weeks one is learned from
+        (7, [6], [7]),  # of one harmed week there is nothing to learn from
+    ],
+)
+def test_the_holdout_leaves_a_harmed_window_to_learn_from(began: int, trained_on: list[int], holdout: list[int]) -> None:
+    """Two weeks are kept where there are enough; the specification's own span keeps the same ones."""
+    found = [evaluation(number) for number in range(8)]
+    recent, whole = (
+        plan_training(SPEC, week(7), found, wanted=Wanted(span, week(began).start, 100)) for span in (Span.RECENT, Span.SPECIFIED)
+    )
+    assert (recent.trained_on, recent.holdout) == (weeks(trained_on), weeks(holdout))
+    assert whole.holdout == recent.holdout

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.console.shop import MODEL, answer, call, fill_store, make_shop
+from vigil.project import Project
+from vigil.store.records import Payoff
 
 
 @pytest.fixture(scope="module")
@@ -134,3 +137,28 @@ def test_looking_changes_nothing_in_the_store(shop: Path) -> None:
     """A second look prints the same."""
     assert answer(shop, "status") == answer(shop, "status")
     assert answer(shop, "why", MODEL) == answer(shop, "why", MODEL)
+
+
+@pytest.mark.parametrize(
+    ("gain", "said"),
+    [
+        (
+            (0.013, 0.001, 0.025),
+            "with 900 labels it was better by 0.013 (0.001 to 0.025) than the version that it replaced.",
+        ),
+        ((-0.013, -0.025, -0.001), "it was worse by 0.013 (0.001 to 0.025) than the version that it replaced."),
+        ((None, None, None), "over 12 windows with 900 labels too little to tell what it brought."),
+    ],
+)
+def test_history_and_why_say_what_a_promotion_brought(tmp_path: Path, gain: tuple[float | None, ...], said: str) -> None:
+    shop = make_shop(tmp_path / "shop")
+    fill_store(shop)
+    brought = Payoff("d2", MODEL, datetime(2024, 4, 8, tzinfo=UTC), "roc_auc", 0.02, *gain, n=900, windows=12)
+    with Project.open(shop).store() as store:
+        store.save_payoff(brought)
+    told = answer(shop, "history", MODEL)[-1]
+    assert (told["event"], told["version"], told["decision_id"], told["at"]) == ("payoff", "2", "d2", "2024-04-08T00:00:00+00:00")
+    assert told["reason"].startswith("Expected roc_auc to be better by 0.02; ")
+    assert said in told["reason"]
+    assert said in call(shop, "why", MODEL).stdout
+    assert answer(shop, "why", MODEL)[0]["payoff"]["realised"] == gain[0]

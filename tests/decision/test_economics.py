@@ -17,7 +17,7 @@ from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Decision, Evidence, GateState, PastGain
 from vigil.decision.words import explain
 from vigil.spec.model import Economics, Metric
-from vigil.store.records import Evaluation, RetrainingState
+from vigil.store.records import Evaluation, Payoff, RetrainingState
 from vigil.store.sql import SqlStore, open_store
 
 TERMS = Economics(cost=100, value=1000, horizon_windows=10, quantile=0.2, minimum_retrainings=3)
@@ -125,3 +125,30 @@ def test_gains_by_another_metric_do_not_count(store: SqlStore) -> None:
     other = a_spec()
     other = other.model_copy(update={"comparison": other.comparison.model_copy(update={"metric": Metric.BRIER})})
     assert gather(store, other, "e3").gains == ()
+
+
+def test_a_gain_that_was_measured_over_its_horizon_takes_the_place_of_the_predicted_one(store: SqlStore) -> None:
+    """Predicted 0.01, realised 0.002; where the horizon showed too little, the gain is unknown and not counted."""
+    brought = Payoff("d0", "m", WEEK.end, "roc_auc", predicted=0.01, realised=0.002, low=0.0, high=0.004, n=900, windows=3)
+    before = gather(store, a_spec(), "e3")
+    store.save_payoff(brought)
+    seen = gather(store, a_spec(), "e3")
+    assert seen.gains == (PastGain("d0", 0.002, realised=True), PastGain("d1", 0.0))
+    assert gather_again(store, a_spec(), "e3", noted_of(seen)) == seen
+    assert gather_again(store, a_spec(), "e3", noted_of(before)) == before
+
+
+def test_a_gain_that_could_not_be_told_is_not_counted(store: SqlStore) -> None:
+    store.save_payoff(Payoff("d0", "m", WEEK.end, "roc_auc", predicted=0.01, realised=None, low=None, high=None, n=9, windows=1))
+    assert gather(store, a_spec(), "e3").gains == (PastGain("d1", 0.0),)
+
+
+def test_a_gain_that_is_measured_later_was_not_known(store: SqlStore) -> None:
+    later = WEEK.shifted(3).end + timedelta(days=2)
+    store.save_payoff(Payoff("d0", "m", later, "roc_auc", predicted=0.01, realised=0.002, low=0.0, high=0.004, n=900, windows=3))
+    assert gather(store, a_spec(), "e3").gains[0] == PastGain("d0", 0.01)
+
+
+def test_realised_gains_are_said_to_be_measured() -> None:
+    found = replace(harmed(), gains=tuple(PastGain(f"d{i}", 0.005, realised=i > 0) for i in range(3)))
+    assert "The last 3 retrainings (2 of them measured over their horizon) brought" in decide(found, a_spec(economics=TERMS)).reason

@@ -296,7 +296,7 @@ def test_an_unknown_key_of_a_project_is_answered_like_one_of_a_model(tmp_path: P
         load_project(path)
     assert str(caught.value) == (
         f"{path}:2: `prefct`: unknown key; did you mean `prefect`?; the keys here are "
-        "project, store, prefect, mlflow, metrics, prometheus, reports, connections, alerts"
+        "project, store, prefect, mlflow, metrics, prometheus, reports, connections, alerts, retraining_budget"
     )
 
 

@@ -168,7 +168,7 @@ def test_killed_before_the_commit_there_is_neither_decision_nor_link(store: SqlS
 def test_decisions_made_before_the_ledger_are_linked_by_its_migration(decided: SqlStore, url: str) -> None:
     """A database of schema 0002, which had no ledger, is opened: its decisions are linked in the order of their recording."""
     expected = decided.verify_ledger()
-    later = ("ledger", "delivery", "message", "incident_event", "alert_look", "label_plan", "review", "review_session")
+    later = ("ledger", "delivery", "message", "incident_event", "alert_look", "label_plan", "payoff", "review", "review_session")
     later += ("training_attempt", "approval")
     behind_the_back(decided, *(f"DROP TABLE {table}" for table in later), "UPDATE vigil_schema SET version_num = '0002'")
     decided.close()

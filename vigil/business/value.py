@@ -33,7 +33,9 @@ def values(score: Vector, label: Vector, worth: ConfusionValue, threshold: float
 
 
 def measure_value(labelled: pd.DataFrame, rows: int, spec: ModelSpec, *, version: str) -> tuple[Measurement, ...]:
-    """Measure ``value_per_prediction`` of the whole window and of each segment value; shown. Nothing where no value is specified.
+    """Measure ``value_per_prediction`` of the whole window and of each segment value; nothing where no value is specified.
+
+    The whole window's is judged against ``business.minimum_value`` where there is one; all else is shown.
 
     The mean is Hajek's with the jackknife's interval, as of a mean without bounds. Of the whole window, ``detail["total"]`` is the mean
     times the predictions of the window: what they were worth, with its ends.
@@ -56,12 +58,34 @@ def measure_value(labelled: pd.DataFrame, rows: int, spec: ModelSpec, *, version
         detail: dict[str, object] = {"unit": spec.business.unit}
         if subject == WHOLE and measured is not None:
             detail["total"] = {name: each * rows for name, each in zip(("value", "low", "high"), measured, strict=True)}
-        verdict = Verdict.NOT_ENOUGH_DATA if measured is None else Verdict.OK
-        n = int(inside.sum())
+        threshold = spec.business.minimum_value if subject == WHOLE else None
+        verdict, n = _judged(measured, threshold), int(inside.sum())
         found.append(
-            Measurement(Layer.BUSINESS, VALUE, mean, verdict, n, subject=subject, version=version, low=low, high=high, detail=detail)
+            Measurement(
+                Layer.BUSINESS,
+                VALUE,
+                mean,
+                verdict,
+                n,
+                subject=subject,
+                version=version,
+                low=low,
+                high=high,
+                threshold=threshold,
+                detail=detail,
+            )
         )
     return tuple(found)
+
+
+def _judged(measured: tuple[float, float, float] | None, minimum: float | None) -> Verdict:
+    """Breach where the whole interval is below the minimum, warning where the mean is."""
+    if measured is None:
+        return Verdict.NOT_ENOUGH_DATA
+    mean, _, high = measured
+    if minimum is None or mean >= minimum:
+        return Verdict.OK
+    return Verdict.BREACH if high < minimum else Verdict.WARNING
 
 
 def _mean(value: Vector, weight: Vector, confidence: float) -> tuple[float, float, float]:

@@ -68,6 +68,8 @@ class Candidate:
             "vigil.trained_on": ", ".join(self.lineage.get("trained_on", ())),
             "vigil.holdout": ", ".join(self.lineage.get("holdout", ())),
             "vigil.excluded": ", ".join(self.lineage.get("excluded", ())),
+            "vigil.span": str(self.lineage.get("span", "")),
+            "vigil.recalibration": str(self.lineage.get("recalibration", "")),
             "vigil.parent": self.parent or "",
             "vigil.baseline": "" if self.baseline is None else f"{spec.performance.metric.value}={self.baseline:.6g}",
         }

@@ -20,7 +20,8 @@ import pandas as pd
 from vigil.challenger.criteria import Criterion, Standing, criteria_of
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
-from vigil.performance.metrics import parts_of, value_of
+from vigil.performance.metrics import value_of
+from vigil.performance.resampled import values_under
 from vigil.spec.model import Metric, ModelSpec, Scoring, Task
 
 METRIC_NAMES = {
@@ -204,27 +205,5 @@ def _resampled_differences(
         count = min(at_once, resamples - start)
         drawn = rng.integers(n, size=(count, n)) + n * np.arange(count)[:, None]
         weights = np.bincount(drawn.ravel(), minlength=count * n).reshape(count, n) * w
-        found.append(_values(metric, scoring, challenger, label, weights) - _values(metric, scoring, champion, label, weights))
+        found.append(values_under(metric, scoring, challenger, label, weights) - values_under(metric, scoring, champion, label, weights))
     return np.concatenate(found)
-
-
-def _values(metric: Metric, scoring: Scoring, score: Vector, label: Vector, weights: Vector) -> Vector:
-    """The metric under each row of ``weights``, shape ``(len(weights),)``."""
-    if metric is Metric.ROC_AUC:
-        return _aucs(score, label, weights)
-    each, times = parts_of(metric, score, label, scoring)
-    counted = weights @ times
-    means = np.divide(weights @ (each * times), counted, out=np.full(len(weights), np.nan), where=counted > 0)
-    return np.asarray(np.sqrt(means) if metric is Metric.RMSE else means)
-
-
-def _aucs(score: Vector, label: Vector, weights: Vector) -> Vector:
-    """:func:`vigil.performance.cores.auc` under each row of ``weights``; the scores are ranked once."""
-    order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-    ranked, positive = weights[:, order], label[order] == 1
-    up = np.add.reduceat(ranked * positive, starts, axis=1)
-    down = np.add.reduceat(ranked * ~positive, starts, axis=1)
-    below = np.cumsum(down, axis=1) - down / 2
-    pairs = up.sum(axis=1) * down.sum(axis=1)
-    return np.asarray(np.divide((up * below).sum(axis=1), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))

@@ -74,6 +74,8 @@ def fit(trainer: Trainer, rows: pd.DataFrame, spec: ModelSpec) -> Any:
     np.random.seed(spec.training.seed)
     try:
         model = trainer(rows.copy(), spec, dict(spec.training.params))
+    except TrainingFailed:  # a trainer in a process of its own: it says how it failed
+        raise
     except Exception as error:  # whatever the project's code raises
         outcome = TrainingOutcome.OUT_OF_MEMORY if isinstance(error, MemoryError) else TrainingOutcome.RAISED
         raise TrainingFailed(f"trainer {spec.training.trainer!r} raised {_described(error)}", outcome=outcome) from error

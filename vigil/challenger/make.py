@@ -23,16 +23,19 @@ from vigil.challenger.costs import costs_of
 from vigil.challenger.criteria import cost_criteria
 from vigil.challenger.fit import permutation_importance, score
 from vigil.challenger.held_out import measured_on
+from vigil.challenger.recalibrate import method_for, recalibrate
 from vigil.challenger.rows import GROUP, LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.span import better_span, try_spans
 from vigil.challenger.trainer import Fitter
-from vigil.challenger.training_data import TrainingPlan, plan_training
-from vigil.decision.types import Decision
+from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
+from vigil.decision.kind import Span, kind_of, span_of
+from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.store.records import Evaluation
-from vigil.window import Window
+from vigil.window import Window, parse_moment
 from vigil.workspace import Workspace
 
 FIRST_FIT_SHARE = 0.8  # of the reference rows, in order of time; the rest measures the first version's baseline (convention)
@@ -101,19 +104,24 @@ def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> 
     return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
 
 
-def make_challenger(work: Workspace, decision: Decision, fitter: Fitter) -> Made:
+def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champion: Any = None) -> Made:
     """Make the challenger that a decision asks for, from labels known when it was made.
+
+    Args:
+        champion: the fitted model that a RECALIBRATE decision puts right; of no use to any other.
 
     Raises:
         NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :meth:`Fitter.fit`.
     """
-    spec, plan = work.spec, plan_of(work, decision)
+    spec, (plan, tried) = work.spec, _chosen_plan(work, decision, fitter)
     labelled = labelled_in(work, plan.trained_on, decision)
     reference = work.source.reference_rows().to_pandas() if plan.include_reference else None
-    rows = training_rows(labelled, reference, spec, before=plan.cut_off)
-    (model,) = fitter.fit(rows)
+    needed = _labels_needed(work, decision)
+    rows = training_rows(labelled, reference, spec, before=plan.cut_off, minimum=needed)
     lineage = {
         **plan.to_json(),
+        "kind": kind_of(decision),
+        "spans_tried": tried,
         "decision_id": decision.decision_id,
         "labels_as_of": decision.as_of.isoformat(),
         "reference_rows": 0 if reference is None else len(reference),
@@ -121,6 +129,11 @@ def make_challenger(work: Workspace, decision: Decision, fitter: Fitter) -> Made
         "rows_after_cut_off": len(labelled) + _labelled_count(reference, spec) - len(rows),
         "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
+    if decision.action is Action.RECALIBRATE:
+        model = recalibrate(champion, rows, spec)
+        lineage["recalibration"] = method_for(len(rows))
+    else:
+        (model,) = fitter.fit(rows)
     return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
 
 
@@ -152,10 +165,39 @@ def compare_on(
     return found.judged_by(*cost_criteria(measured.champion, measured.challenger, measured.rows, spec))
 
 
-def plan_of(work: Workspace, decision: Decision) -> TrainingPlan:
-    """Plan the training that a decision asks for, from evaluations made up to it."""
+def plan_of(work: Workspace, decision: Decision, span: Span | None = None) -> TrainingPlan:
+    """Plan the training that a decision asks for, from evaluations made up to it. ``span`` in place of its own: the holdout is the same."""
     decisions = work.store.decisions(work.spec.model, end=decision.window.end)
-    return plan_training(work.spec, decision.window, evaluated(work, decision), decisions)
+    asked, since = span_of(decision)
+    harmed = parse_moment(since) if since is not None and asked is Span.RECENT else None
+    wanted = Wanted(span or asked, harmed, _labels_needed(work, decision))
+    return plan_training(work.spec, decision.window, evaluated(work, decision), decisions, wanted=wanted)
+
+
+def _chosen_plan(work: Workspace, decision: Decision, fitter: Fitter) -> tuple[TrainingPlan, dict[str, float]]:
+    """The plan of the decision's span, and of a recent one the specification's where a trial says that it learns the recent rows better."""
+    plan = plan_of(work, decision)
+    if plan.span is not Span.RECENT or decision.action is Action.RECALIBRATE:
+        return plan, {}
+    whole = plan_of(work, decision, Span.SPECIFIED)
+    recent = labelled_rows(labelled_in(work, plan.trained_on, decision), work.spec)
+    recent = recent[~(recent[work.spec.columns.time] >= plan.cut_off)].reset_index(drop=True)
+    if len(recent) < work.spec.training.minimum_rows:
+        return whole, {}
+    before = tuple(window for window in whole.trained_on if window not in plan.trained_on)
+    older = [labelled_in(work, before, decision)] if before else []
+    if whole.include_reference:
+        older.insert(0, work.source.reference_rows().to_pandas())
+    parts = [labelled_rows(part, work.spec) for part in older]
+    if not parts:
+        return plan, {}
+    tried = try_spans(recent, pd.concat(parts), fitter.for_trials(), work.spec)
+    return (plan if better_span(tried, work.spec) is Span.RECENT else whole), tried
+
+
+def _labels_needed(work: Workspace, decision: Decision) -> int:
+    """A line through scores needs as many labels as a metric; a model needs what the specification says."""
+    return work.spec.labels.minimum if decision.action is Action.RECALIBRATE else work.spec.training.minimum_rows
 
 
 def evaluated(work: Workspace, decision: Decision) -> tuple[Evaluation, ...]:

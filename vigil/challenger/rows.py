@@ -79,6 +79,7 @@ def training_rows(
     *,
     before: datetime | None = None,
     also: Collection[str] = (),
+    minimum: int | None = None,
 ) -> pd.DataFrame:
     """Return what the trainer is given: the reference's rows before those of the windows, each in canonical order.
 
@@ -87,17 +88,17 @@ def training_rows(
         also: as of :func:`labelled_rows`.
 
     Raises:
-        NotEnoughData: fewer rows than ``training.minimum_rows``, or one class only.
+        NotEnoughData: fewer rows than ``minimum`` (default ``training.minimum_rows``), or one class only.
         SourceError: as :func:`labelled_rows`.
     """
     parts = [labelled_rows(part, spec, also) for part in (reference, labelled) if part is not None and len(part)]
     if before is not None:
         parts = [part[~(part[spec.columns.time] >= before)] for part in parts]
     count = sum(map(len, parts))
-    if count < spec.training.minimum_rows:
+    needed = spec.training.minimum_rows if minimum is None else minimum
+    if count < needed:
         raise NotEnoughData(
-            f"{spec.model}: training needs {spec.training.minimum_rows} labelled rows, found {count}; "
-            "wait for more labels, or lower training.minimum_rows"
+            f"{spec.model}: training needs {needed} labelled rows, found {count}; wait for more labels, or lower training.minimum_rows"
         )
     frame = pd.concat([part for part in parts if len(part)], ignore_index=True)
     if spec.task is Task.BINARY and frame[LABEL].nunique() < 2:

@@ -25,7 +25,7 @@ import pandas as pd
 import psutil  # type: ignore[import-untyped]
 
 import vigil
-from vigil.challenger.fit import fit, load_trainer
+from vigil.challenger.fit import Trainer, fit, load_trainer
 from vigil.challenger.project_code import importable
 from vigil.errors import TrainingFailed, TrainingOutcome
 from vigil.spec.model import ModelSpec
@@ -46,6 +46,10 @@ class Fitter(Protocol):
         """
         ...
 
+    def for_trials(self) -> Trainer:
+        """Return a trainer for fits that are tried and thrown away, under the same conditions."""
+        ...
+
 
 class TrainerHere:
     """Fits in this process, without limits: for the back-test, which tries what was trained before and serves none of it."""
@@ -56,6 +60,9 @@ class TrainerHere:
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
         trainer = load_trainer(self._folder, self._spec.training.trainer)
         return tuple(fit(trainer, rows, self._spec) for rows in frames)
+
+    def for_trials(self) -> Trainer:
+        return load_trainer(self._folder, self._spec.training.trainer)
 
 
 class TrainerProcess:
@@ -104,6 +111,15 @@ class TrainerProcess:
             self.seconds = time.monotonic() - began
             self.output = _end_of(self._printed)
         return self._answered()
+
+    def for_trials(self) -> Trainer:
+        def apart(rows: pd.DataFrame, spec: ModelSpec, params: dict[str, Any]) -> Any:
+            del params  # those of the specification, which the process is given
+            with TrainerProcess(self._folder, spec) as trial:
+                (model,) = trial.fit(rows)
+            return model
+
+        return apart
 
     def _tell(self, line: str) -> None:
         assert self._process.stdin is not None

@@ -6,23 +6,33 @@ Gathering for the first time looks the history up and notes which rows it took; 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
 from math import ceil
 from typing import Any
 
+from vigil.business.value import VALUE
 from vigil.decision.confirmation import windows_per_year
-from vigil.decision.types import Action, Evidence, PastGain, PastWindow
+from vigil.decision.kind import trains
+from vigil.decision.types import Evidence, FleetBudget, PastGain, PastWindow
 from vigil.errors import StoreError
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
 from vigil.spec.model import ModelSpec
+from vigil.spec.project import RetrainingBudget
 from vigil.store.contract import Store
-from vigil.store.records import Evaluation, RetrainingState
+from vigil.store.records import Evaluation, Payoff, RetrainingState
 
 DRIFT_SHARE = "drift_share"
 GAIN_KNOWN = (RetrainingState.PROMOTED, RetrainingState.KEPT)  # whether the challenger was better is decided, and stays so
 
 
-def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
+def gather(
+    store: Store, spec: ModelSpec, evaluation_id: str, *, budget: RetrainingBudget | None = None, fleet: Iterable[str] = ()
+) -> Evidence:
     """Gather what is known about an evaluated window as of its evaluation: later windows and later looks are not seen.
+
+    Args:
+        budget: of vigil.yaml, for all models of ``fleet`` together; None: there is none.
 
     Raises:
         StoreError: no such evaluation.
@@ -34,14 +44,16 @@ def gather(store: Store, spec: ModelSpec, evaluation_id: str) -> Evidence:
     retrained = [
         decision
         for decision in store.decisions(spec.model, end=evaluation.window.start)
-        if decision.action is Action.RETRAIN and decision.as_of <= evaluation.as_of
+        if trains(decision.action) and decision.as_of <= evaluation.as_of
     ]
     ended = [
         retraining.decision_id
         for retraining in store.retrainings(spec.model)
         if retraining.state in GAIN_KNOWN and first <= retraining.requested_at and retraining.updated_at <= evaluation.as_of
     ]
-    return _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None, ended)
+    realised = [payoff.decision_id for payoff in store.payoffs(spec.model) if payoff.as_of <= evaluation.as_of]
+    found = _evidence(store, spec, evaluation, history, retrained[-1].decision_id if retrained else None, ended, realised)
+    return found if budget is None else replace(found, fleet=_spent(store, budget, fleet, evaluation))
 
 
 def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mapping[str, Any]) -> Evidence:
@@ -55,15 +67,21 @@ def gather_again(store: Store, spec: ModelSpec, evaluation_id: str, noted: Mappi
     if missing:
         raise StoreError(f"evaluation {missing[0]}, which the decision about {evaluation_id} looked at, is not in the store")
     history = [known[past] for past in noted["history"]]
-    return _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"], noted.get("retrainings", ()))
+    retrainings, realised = noted.get("retrainings", ()), noted.get("realised", ())
+    found = _evidence(store, spec, _evaluation(store, evaluation_id), history, noted["last_retraining"], retrainings, realised)
+    fleet = noted.get("fleet")
+    return found if fleet is None else replace(found, fleet=FleetBudget(fleet["most"], fleet["days"], tuple(fleet["spent"])))
 
 
 def noted_of(evidence: Evidence) -> dict[str, Any]:
     """Return the ids of the rows that evidence was made of, as plain JSON."""
+    fleet = {} if evidence.fleet is None else {"fleet": {**vars(evidence.fleet), "spent": list(evidence.fleet.spent)}}
     return {
+        **fleet,
         "history": [past.evaluation_id for past in reversed(evidence.history)],
         "last_retraining": evidence.last_retraining,
         "retrainings": [past.decision_id for past in evidence.gains],
+        "realised": [past.decision_id for past in evidence.gains if past.realised],
     }
 
 
@@ -79,10 +97,12 @@ def _evidence(
     history: Sequence[Evaluation],
     last_retraining: str | None,
     retrainings: Sequence[str],
+    realised: Sequence[str],
 ) -> Evidence:
     current = store.measurements([evaluation.evaluation_id])[evaluation.evaluation_id]
     measurements = store.measurements([past.evaluation_id for past in history], subject=WHOLE)
     version = store.version(spec.model, evaluation.version)
+    payoffs = {payoff.decision_id: payoff for payoff in store.payoffs(spec.model) if payoff.decision_id in realised}
     windows_since = None
     if last_retraining is not None:
         decision = store.decision(last_retraining)
@@ -101,12 +121,29 @@ def _evidence(
         windows_since_retraining=windows_since,
         last_retraining=last_retraining,
         baseline=version.baseline if version is not None else None,
-        gains=tuple(gain for decision_id in retrainings if (gain := _gain(store, spec, decision_id)) is not None),
+        gains=tuple(gain for decision_id in retrainings if (gain := _gain(store, spec, decision_id, payoffs.get(decision_id))) is not None),
     )
 
 
-def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
-    """Return what an ended retraining brought; None where it was compared by another metric, or not at all."""
+def _spent(store: Store, budget: RetrainingBudget, fleet: Iterable[str], evaluation: Evaluation) -> FleetBudget:
+    """The decisions for a challenger of all models in the days up to the evaluation, which are not about it."""
+    since = evaluation.as_of - timedelta(days=budget.days)
+    spent = [
+        decision.decision_id
+        for model in sorted(fleet)
+        for decision in store.decisions(model)
+        if trains(decision.action) and since < decision.as_of <= evaluation.as_of and decision.evaluation_id != evaluation.evaluation_id
+    ]
+    return FleetBudget(budget.most, budget.days, tuple(spent))
+
+
+def _gain(store: Store, spec: ModelSpec, decision_id: str, payoff: Payoff | None) -> PastGain | None:
+    """Return what an ended retraining brought: over its horizon where that is over, else as compared.
+
+    None where it was compared by another metric or not at all, and where its horizon showed too little to tell.
+    """
+    if payoff is not None and payoff.metric == spec.compared_on.value:
+        return None if payoff.realised is None else PastGain(decision_id, payoff.realised, realised=True)
     retraining = store.retraining(decision_id)
     if retraining is None:
         raise StoreError(f"the retraining of decision {decision_id}, which a later one looked at, is not in the store")
@@ -118,12 +155,14 @@ def _gain(store: Store, spec: ModelSpec, decision_id: str) -> PastGain | None:
 
 def past_window(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[Measurement], *, version: str | None = None) -> PastWindow:
     """Return what a decision looks at of an evaluated window; ``version``: another one than was looked at then, for a back-test."""
-    drift = performance = None
+    drift = performance = business = None
     for found in measurements:
         if (found.layer, found.metric, found.subject, found.reference) == (Layer.DRIFT, DRIFT_SHARE, WHOLE, TRAINING):
             drift = found
         elif found.layer is Layer.PERFORMANCE and found.metric == spec.performance.metric.value and found.subject == WHOLE:
             performance = found
+        elif (found.layer, found.metric, found.subject) == (Layer.BUSINESS, VALUE, WHOLE):
+            business = found
     anomaly = next((a.name for a in spec.policy.anomalies if a.overlaps(evaluation.window)), None)
     return PastWindow(
         window=evaluation.window,
@@ -133,6 +172,7 @@ def past_window(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[
         drift=drift,
         performance=performance,
         anomaly=anomaly,
+        business=business,
     )
 
 

@@ -9,15 +9,21 @@ from vigil.measurement import Measurement
 from vigil.spec.model import ModelSpec
 
 
-def counts_of(drift: dict[str, Any], performance: dict[str, Any]) -> str:
-    """Say of what is in breach at all in how many windows; both where neither is."""
+def counts_of(counts: dict[str, dict[str, Any]]) -> str:
+    """Say of what is in breach at all in how many windows."""
 
     def one(name: str, count: dict[str, Any]) -> str:
         measured = plural(count["measured"], "measured window")
         return f"{name} in {count['breaches']} of the last {measured} ({count['k']} of {count['n']} are needed)"
 
-    named = [(name, count) for name, count in (("drift", drift), ("lower performance", performance)) if count["breaches"]]
-    return " and ".join(one(name, count) for name, count in named)
+    return " and ".join(one(name, count) for name, count in counts.items() if count["breaches"])
+
+
+def value_of(measurement: Measurement, spec: ModelSpec) -> str:
+    """Say what a prediction is worth, with its interval and what is wanted at least."""
+    unit = f" {spec.business.unit}" if spec.business.unit else ""
+    interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
+    return f"a prediction is worth {number(measurement.value)}{interval}{unit}, at least {number(measurement.threshold)} is wanted"
 
 
 def failure(measurement: Measurement) -> str:

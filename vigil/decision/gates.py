@@ -12,7 +12,7 @@ from typing import Any
 from vigil.decision.confirmation import by_version, confirm
 from vigil.decision.confirmation import sentence as said
 from vigil.decision.economics import expected_gain
-from vigil.decision.findings import counts_of, drift_of, failure, performance_of
+from vigil.decision.findings import counts_of, drift_of, failure, performance_of, value_of
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
 from vigil.measurement import Layer, Measurement, Verdict
@@ -60,19 +60,25 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     drift = _sustained(evidence, spec.policy.drift, lambda past: past.drift)
     performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)
     numbers: dict[str, Any] = {"drift": drift, "performance": performance, "anomaly": evidence.current.anomaly}
+    counts = {"drift": drift, "lower performance": performance}
+    if spec.business.minimum_value is not None:
+        counts["lower value"] = numbers["business"] = _sustained(evidence, spec.policy.business, lambda past: past.business)
     if evidence.current.anomaly is not None:
         sentence = f"The window lies in the declared event “{evidence.current.anomaly}”, which is not acted on."
         return GateResult(PASSING, GateState.FIRED, sentence, numbers)
-    lasting = [name for name, count in (("drift", drift), ("lower performance", performance)) if count["sustained"]]
-    if lasting:
-        return GateResult(PASSING, GateState.PASSED, f"It lasts: {counts_of(drift, performance)}.", numbers)
+    if any(count["sustained"] for count in counts.values()):
+        return GateResult(PASSING, GateState.PASSED, f"It lasts: {counts_of(counts)}.", numbers)
     found = evidence.current.drift, evidence.current.performance
     if not any(_known(m) for m in found):
         sentence = "Neither drift nor performance could be measured: too little data, so nothing is known and nothing is done."
         return GateResult(PASSING, GateState.UNKNOWN, sentence, numbers)
+    worth = evidence.current.business if "business" in numbers else None
     now = f"{drift_of(found[0])}; {performance_of(found[1], spec)}"
-    if any(m is not None and m.verdict in worse for m, worse in zip(found, (BREACH, WORSE), strict=True)):
-        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {counts_of(drift, performance)}. Now {now}.", numbers)
+    if worth is not None and worth.value is not None:
+        now += f"; {value_of(worth, spec)}"
+    judged = (found[0], BREACH), (found[1], WORSE), (worth, BREACH)
+    if any(m is not None and m.verdict in worse for m, worse in judged):
+        return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {counts_of(counts)}. Now {now}.", numbers)
     return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
 
 
@@ -128,6 +134,15 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
     limit = measured.threshold if measured is not None else None
     if found.confirmed and lasting:
         return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {said(found, spec, limit)}.", numbers)
+    worth = evidence.current.business
+    if spec.business.minimum_value is not None and worth is not None:
+        numbers["business"] = count = _sustained(evidence, spec.policy.business, lambda past: past.business)
+        if count["sustained"]:
+            sentence = (
+                f"Harm is confirmed by what predictions are worth: {value_of(worth, spec)}, surely less in {count['breaches']} of the last "
+                f"{plural(count['measured'], 'measured window')}."
+            )
+            return GateResult(HARM, GateState.FIRED, sentence, numbers)
     suspicion = f"Harm is suspected: {drift_of(evidence.current.drift)}"
     if drift["sustained"] and spec.policy.retrain_on_drift_alone:
         return GateResult(HARM, GateState.FIRED, f"{suspicion}, and the policy acts on sustained drift alone.", numbers)
@@ -160,6 +175,14 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
             f"not before the window that starts on {when(free.start)}."
         )
         return GateResult(WORTH_IT, GateState.FIRED, sentence, numbers)
+    if evidence.fleet is not None:
+        numbers["fleet"] = {"most": evidence.fleet.most, "days": evidence.fleet.days, "spent": len(evidence.fleet.spent)}
+        if len(evidence.fleet.spent) >= evidence.fleet.most:
+            sentence = (
+                f"The budget of all models is spent: {plural(len(evidence.fleet.spent), 'retraining')} decided in the last "
+                f"{evidence.fleet.days:g} days, retraining_budget of vigil.yaml allows {evidence.fleet.most}."
+            )
+            return GateResult(WORTH_IT, GateState.FIRED, sentence, numbers)
     ago = "No retraining was decided before" if since is None else f"The last retraining was decided {plural(since, 'window')} ago"
     free_now = f"{ago}; the cool-down is {plural(needed, 'window')}."
     if gain is None:
@@ -168,9 +191,11 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
         few = f"{plural(gain['retrainings'], 'retraining')} of the last year, {gain['needed']} are needed"
         return GateResult(WORTH_IT, GateState.UNKNOWN, f"{free_now} What a retraining brings is unknown: {few}.", numbers)
     pays = gain["worth"] >= gain["cost"]
+    realised = sum(past.realised for past in evidence.gains)
+    measured = f" ({realised} of them measured over their horizon)" if realised else ""
     sentence = (
-        f"The last {plural(gain['retrainings'], 'retraining')} brought {number(gain['mean'])} {spec.compared_on.value} on average; with "
-        f"{percent(1 - gain['quantile'])} certainty at least {number(gain['low'])}, worth {number(gain['worth'])} over "
+        f"The last {plural(gain['retrainings'], 'retraining')}{measured} brought {number(gain['mean'])} {spec.compared_on.value} on "
+        f"average; with {percent(1 - gain['quantile'])} certainty at least {number(gain['low'])}, worth {number(gain['worth'])} over "
         f"{plural(gain['horizon_windows'], 'window')}, {'more' if pays else 'less'} than the cost of {number(gain['cost'])}"
     )
     return GateResult(

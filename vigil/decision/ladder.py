@@ -6,16 +6,17 @@ import hashlib
 
 from vigil import __version__
 from vigil.decision import gates
+from vigil.decision.kind import KIND, Kind, which_kind
 from vigil.decision.types import Action, Decision, Evidence, GateResult, GateState
 from vigil.spec.model import ModelSpec
 
-ORDER = (gates.DATA_FAULT, gates.PASSING, gates.RELEASE, gates.HARM, gates.WORTH_IT)
+ORDER = (gates.DATA_FAULT, gates.PASSING, gates.RELEASE, gates.HARM, KIND, gates.WORTH_IT)
 
 
 def decide(evidence: Evidence, spec: ModelSpec) -> Decision:
     """Decide about one evaluated window.
 
-    The order is: data at fault, passing, a release at fault, harm, worth it. A gate that is not reached is recorded as such.
+    The order is: data at fault, passing, a release at fault, harm, which kind, worth it. A gate that is not reached is recorded as such.
     """
     action, results = _climb(evidence, spec)
     reached = {result.gate for result in results}
@@ -58,12 +59,18 @@ def _climb(evidence: Evidence, spec: ModelSpec) -> tuple[Action, tuple[GateResul
         return Action.GET_LABELS, asked
     if harm.state is GateState.PASSED:
         return Action.HOLD, asked
+    kind = which_kind(evidence, spec, confirmed=bool(harm.numbers["confirmed"]))
+    if kind.state is GateState.FIRED:
+        return Action.HOLD, (*asked, kind)
     worth_it = gates.worth_it(evidence, spec)
-    action = Action.HOLD if worth_it.state is GateState.FIRED else Action.RETRAIN
-    return action, (*asked, worth_it)
+    if worth_it.state is GateState.FIRED:
+        return Action.HOLD, (*asked, kind, worth_it)
+    action = Action.RECALIBRATE if kind.numbers["kind"] == Kind.CALIBRATION else Action.RETRAIN
+    return action, (*asked, kind, worth_it)
 
 
 def _reason(action: Action, results: tuple[GateResult, ...]) -> str:
-    """The sentence of the gate that settled it; for a retraining that is the harm, not the absent cool-down."""
-    settled = next((r for r in results if r.gate == gates.HARM), results[-1]) if action is Action.RETRAIN else results[-1]
+    """The sentence of the gate that settled it; of a challenger that is what asks for it, not the absent cool-down."""
+    asks = {Action.RETRAIN: gates.HARM, Action.RECALIBRATE: KIND}.get(action)
+    settled = next((result for result in results if result.gate == asks), results[-1])
     return settled.sentence

@@ -53,14 +53,28 @@ class PastWindow:
     drift: Measurement | None  # the window's importance-weighted drift share; None where it was not measured
     performance: Measurement | None  # the whole window's performance; None where it was not measured
     anomaly: str | None = None  # the declared anomaly that it overlaps
+    business: Measurement | None = None  # the whole window's value per prediction; None where it was not measured
 
 
 @dataclass(frozen=True)
 class PastGain:
-    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost."""
+    """What a retraining of the model brought, in ``comparison.metric``: how much better the promoted challenger was, 0 where it lost.
+
+    ``realised``: measured over its horizon, and not only by the comparison that promoted it, which speaks for the winner.
+    """
 
     decision_id: str
     gain: float
+    realised: bool = False
+
+
+@dataclass(frozen=True)
+class FleetBudget:
+    """How many retrainings of all models may be decided within so many days, and those that were by then, by their decisions' ids."""
+
+    most: int
+    days: float
+    spent: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -87,6 +101,7 @@ class Evidence:
     last_retraining: str | None
     baseline: float | None  # the version's performance when it was registered
     gains: tuple[PastGain, ...] = ()  # of the retrainings that had ended by then, oldest first
+    fleet: FleetBudget | None = None  # None where vigil.yaml sets none
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from vigil.decision import gates
-from vigil.decision.phrases import plural, when
+from vigil.decision.kind import KIND
+from vigil.decision.phrases import number, plural, when
 from vigil.decision.types import Action, Decision, GateResult, GateState
+from vigil.store.records import Payoff
 
 HEADLINES = {
     Action.RETRAIN: "Retrain.",
@@ -22,6 +24,7 @@ QUESTIONS = {
     gates.PASSING: "Will it pass by itself?",
     gates.RELEASE: "Is a release at fault?",
     gates.HARM: "Is there harm?",
+    KIND: "Which kind of harm is it?",
     gates.WORTH_IT: "Is retraining worth it now?",
 }
 
@@ -51,6 +54,19 @@ def explain(decision: Decision) -> Explanation:
     return Explanation(headline=headline, gates=answers, would_have_changed=_would_have_changed(decision))
 
 
+def payoff_sentence(payoff: Payoff) -> str:
+    """Say what a promotion was expected to bring and what it brought."""
+    over = f"over {plural(payoff.windows, 'window')} with {plural(payoff.n, 'label')}"
+    expected = f"Expected {payoff.metric} to be better by {number(payoff.predicted)}"
+    if payoff.realised is None or payoff.low is None or payoff.high is None:
+        return f"{expected}; {over} too little to tell what it brought."
+    # of a loss the interval's ends change places with their signs
+    low, high = (payoff.low, payoff.high) if payoff.realised >= 0 else (-payoff.high, -payoff.low)
+    how = "better" if payoff.realised >= 0 else "worse"
+    gain = f"{how} by {number(abs(payoff.realised))} ({number(low)} to {number(high)})"
+    return f"{expected}; {over} it was {gain} than the version that it replaced."
+
+
 def _would_have_changed(decision: Decision) -> str:
     reached = [gate for gate in decision.gates if gate.state is not GateState.NOT_REACHED]
     last = reached[-1]
@@ -62,6 +78,11 @@ def _would_have_changed(decision: Decision) -> str:
         return f"drift of the inputs, or the same loss under version {last.numbers['previous']}: then the release would not explain it."
     if last.gate == gates.HARM:
         return _nearest_harm(last, decision.action)
+    if last.gate == KIND:
+        return f"a loss that harder cases do not explain, of {number(last.numbers['tolerated_loss'])} or more."
+    fleet = last.numbers.get("fleet")
+    if decision.action is Action.HOLD and fleet is not None and fleet["spent"] >= fleet["most"] and not _cooling(last):
+        return f"a larger retraining_budget in vigil.yaml, or fewer retrainings of other models in the {fleet['days']:g} days before."
     if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
         return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:
@@ -69,15 +90,21 @@ def _would_have_changed(decision: Decision) -> str:
     return "no sustained breach, a declared event, or a retraining decided within the cool-down."
 
 
+FOUND = {
+    "drift": ("drift in breach", ""),
+    "performance": ("performance beyond its limit", ", and evidence that it is not chance"),
+    "business": ("a value surely below its minimum", ""),
+}
+
+
 def _nearest_sustained(gate: GateResult) -> str:
     if gate.numbers["anomaly"] is not None:
         return "no declared event over this window."
-    missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in ("drift", "performance")}
+    names = [name for name in FOUND if name in gate.numbers]
+    missing = {name: max(gate.numbers[name]["k"] - gate.numbers[name]["breaches"], 1) for name in names}
     nearest = min(missing, key=lambda name: (missing[name], name))
     rule = gate.numbers[nearest]
-    found, and_more = (
-        ("drift in breach", "") if nearest == "drift" else ("performance beyond its limit", ", and evidence that it is not chance")
-    )
+    found, and_more = FOUND[nearest]
     return f"{plural(missing[nearest], 'more window')} with {found} ({rule['k']} of {rule['n']} are needed){and_more}."
 
 

@@ -23,6 +23,7 @@ from vigil.spec.model import Metric
 FOLDS = 3
 CATEGORIES = 32  # of one feature at most; numbers are cut into as many bins
 FEWEST_ROWS = 50  # a side; convention. The trees' leaves hold 20 rows, and two thirds of the rows are fitted on
+SUREST = 0.001  # no row is surer than this to be of one side
 
 Fitted = list[tuple[Any, NDArray[np.int64]]]  # a model, and the rows that it was not fitted on
 
@@ -73,10 +74,7 @@ def domain_classifier(
     """
     from sklearn.ensemble import HistGradientBoostingClassifier  # takes seconds; before the limits, which hold for what is loaded
 
-    a, b = _checked(current, categorical), _checked(reference, categorical)
-    if min(len(a), len(b)) < FEWEST_ROWS:
-        raise NotEnoughData(f"a domain classifier needs {FEWEST_ROWS} rows a side, got {len(a)} now and {len(b)} in the reference")
-    x, y = np.concatenate([a, b]), np.repeat([1, 0], [len(a), len(b)])
+    x, y = _stacked(current, reference, categorical)
     with threadpool_limits(limits=1):  # on so few rows threads wait for each other, many times longer than they work
         fitted = _fitted(HistGradientBoostingClassifier, x, y, list(categorical), rng)
         auc = _widened(estimate(Metric.ROC_AUC, _held_out_scores(fitted, x), y, confidence=confidence))
@@ -99,6 +97,40 @@ def scores_now(current: ArrayLike, reference: ArrayLike, categorical: Sequence[b
         return _held_out_scores(_fitted(HistGradientBoostingClassifier, x, y, list(categorical), rng), x)[: len(a)]
 
 
+def domain_probabilities(
+    current: ArrayLike, reference: ArrayLike, categorical: Sequence[bool], weight: ArrayLike, rng: np.random.Generator
+) -> Floats:
+    """Return each row's probability to be one of ``current``, were both sides equally large: those of ``current`` first.
+
+    Gradient-boosted trees as in :func:`domain_classifier`, each row scored by a model that was not fitted on it; weighted, so that rows
+    that were sampled with unequal chances stand for the population that they were drawn from. About 0.5 where nothing can be told.
+
+    Args:
+        weight: shape (n + m,), positive: one over each row's chance to be here, rows of ``current`` first.
+
+    Raises:
+        NotEnoughData, ValueError: as :func:`domain_classifier`.
+    """
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    x, y = _stacked(current, reference, categorical)
+    given = np.asarray(weight, dtype=np.float64)
+    even = len(y) * given / np.where(y == 1, np.sum(given[y == 1]), np.sum(given[y == 0]))
+    found = np.empty(len(x))
+    with threadpool_limits(limits=1):
+        for model, rows in _fitted(HistGradientBoostingClassifier, x, y, list(categorical), rng, weight=even):
+            found[rows] = model.predict_proba(x[rows])[:, 1]
+    return np.clip(found, SUREST, 1 - SUREST)
+
+
+def _stacked(current: ArrayLike, reference: ArrayLike, categorical: Sequence[bool]) -> tuple[Floats, NDArray[np.int64]]:
+    """Both sides' rows, and 1 for those of ``current``, 0 for the others."""
+    a, b = _checked(current, categorical), _checked(reference, categorical)
+    if min(len(a), len(b)) < FEWEST_ROWS:
+        raise NotEnoughData(f"a domain classifier needs {FEWEST_ROWS} rows a side, got {len(a)} now and {len(b)} in the reference")
+    return np.concatenate([a, b]), np.repeat([1, 0], [len(a), len(b)])
+
+
 def _widened(auc: Estimate) -> Estimate:
     if auc.value in (0.0, 1.0):
         return auc
@@ -107,7 +139,9 @@ def _widened(auc: Estimate) -> Estimate:
     return Estimate(auc.value, float(expit(middle - factor * (middle - low))), float(expit(middle + factor * (high - middle))))
 
 
-def _fitted(make: Any, x: Floats, y: NDArray[np.int64], categorical: list[bool], rng: np.random.Generator) -> Fitted:
+def _fitted(
+    make: Any, x: Floats, y: NDArray[np.int64], categorical: list[bool], rng: np.random.Generator, *, weight: Floats | None = None
+) -> Fitted:
     fold = np.empty(len(y), dtype=np.int64)
     for side in (0, 1):
         rows = np.flatnonzero(y == side)
@@ -117,7 +151,9 @@ def _fitted(make: Any, x: Floats, y: NDArray[np.int64], categorical: list[bool],
         model = make(
             max_iter=40, max_leaf_nodes=8, max_bins=CATEGORIES, early_stopping=False, categorical_features=categorical, random_state=0
         )
-        found.append((model.fit(x[fold != k], y[fold != k]), np.flatnonzero(fold == k)))
+        others = fold != k
+        fitted = model.fit(x[others], y[others], sample_weight=None if weight is None else weight[others])
+        found.append((fitted, np.flatnonzero(fold == k)))
     return found
 
 

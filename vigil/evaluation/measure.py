@@ -11,6 +11,7 @@ from vigil.business.value import measure_value
 from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
 from vigil.errors import SourceError, StoreError
+from vigil.evaluation.kind import kind_measurements
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
@@ -93,7 +94,8 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     found += measure_fairness(rows, called, spec, version=look.version)
     if spec.performance.label_free:
         found += (label_free(source, spec, look),)
-    return found + measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
+    found += measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
+    return found + kind_measurements(source, store, spec, look, found)
 
 
 def _predictions(source: ModelSource, spec: ModelSpec, look: Look) -> int:

@@ -337,11 +337,14 @@ class ConfusionValue(SpecModel):
     passed: float = 0.0  # said "negative", and rightly
 
 
-class Business(SpecModel):
+class Business(Grown):
     """What predictions are worth."""
+
+    later: ClassVar[tuple[str, ...]] = ("minimum_value",)
 
     value: ConfusionValue | None = None  # binary; null: not measured
     unit: str = ""  # of the values, such as EUR
+    minimum_value: float | None = None  # per prediction, wanted at least; a whole interval below it is a breach; null: shown only
 
 
 class Query(SpecModel):
@@ -387,16 +390,22 @@ class Economics(SpecModel):
     minimum_retrainings: Annotated[int, Field(ge=2)] = 3  # of the model's own, in the last year; with fewer the gain is unknown
 
 
-class Policy(SpecModel):
+class Policy(Grown):
     """When a finding becomes an action."""
+
+    later: ClassVar[tuple[str, ...]] = ("business", "kind_rows")
 
     drift: Sustained = Sustained(k=3, n=3)
     performance: Sustained = Sustained(k=2, n=3)  # windows whose metric is beyond the limit; the evidence tells whether by chance
+    business: Sustained = Sustained(k=3, n=3)  # windows whose value per prediction is surely below business.minimum_value; convention
     false_alarms_per_year: Annotated[float, Field(gt=0, le=52)] = 1.0  # confirmed harm where there is none; convention
     retrain_on_drift_alone: bool = True
     cool_down_windows: Annotated[int, Field(ge=0)] = 4  # windows after a retraining decision before the next
     anomalies: tuple[Anomaly, ...] = ()
     economics: Economics | None = None  # null: a retraining is not weighed against its cost
+    kind_rows: Annotated[int, Field(ge=200, le=50_000)] | None = (
+        4000  # labelled rows a side, at most, to tell what a loss is due to; null: not asked
+    )
 
 
 class Limits(SpecModel):
@@ -536,6 +545,8 @@ class ModelSpec(Grown):
             )
         if self.comparison.tolerated_flips is not None and self.task is not Task.BINARY:
             raise ValueError("comparison.tolerated_flips is for binary models only; remove it")
+        if self.business.minimum_value is not None and self.business.value is None:
+            raise ValueError("business.minimum_value needs business.value: what a hit, a false alarm, a miss and a pass are worth")
         if self.fairness.protected and self.task is not Task.BINARY:
             raise ValueError("fairness.protected is measured for binary models only; remove it")
         taken = {"label", "weight", "score", "inclusion_probability"} & set(self.features)

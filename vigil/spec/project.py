@@ -76,6 +76,13 @@ class Connection(SpecModel):
         return self
 
 
+class RetrainingBudget(SpecModel):
+    """How many retrainings and recalibrations of all models together may be decided within so many days."""
+
+    most: Annotated[int, Field(ge=1)]
+    days: Annotated[float, Field(gt=0)] = 7.0
+
+
 class ProjectSpec(SpecModel):
     """One installation of vigil: where its state lies. Models stand in ``models/*.yaml`` beside it."""
 
@@ -88,3 +95,4 @@ class ProjectSpec(SpecModel):
     reports: str = "state/reports"
     connections: dict[Name, Connection] = Field(default_factory=dict)  # databases of models' rows, by the name of source.connection
     alerts: AlertSettings = AlertSettings()
+    retraining_budget: RetrainingBudget | None = None  # null: no limit for all models together

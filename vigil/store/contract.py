@@ -31,6 +31,7 @@ from vigil.store.records import (
     Champion,
     Evaluation,
     LabelPlan,
+    Payoff,
     Promotion,
     PromotionKind,
     Retraining,
@@ -255,6 +256,13 @@ class Store(Protocol):
 
     def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
         """All attempts to train challengers of a model, in the order of recording."""
+
+    def save_payoff(self, payoff: Payoff) -> bool:
+        """Keep what a promotion brought; one per decision, never changed."""
+        ...
+
+    def payoffs(self, model: str) -> tuple[Payoff, ...]:
+        """What the promotions of a model brought, by the end of their horizon."""
         ...
 
     # reports --------------------------------------------------------------------------------------------------------

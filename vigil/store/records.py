@@ -271,3 +271,28 @@ class Approval:
     by: str | None = None
     reason: str | None = None
     answered_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Payoff:
+    """What a promotion brought over its horizon, beside what its comparison had said. Natural key: ``decision_id``.
+
+    Attributes:
+        as_of: when the horizon's last window was due; labels known by then count.
+        metric: that of the comparison; all gains are in its unit, positive = the promoted version is better.
+        predicted: the comparison's difference.
+        realised, low, high: on the labelled rows of the horizon's windows that the promoted version served, against the version that it
+            replaced, on the same rows; None where they are too few.
+        n, windows: on how many labelled rows of how many windows it rests.
+    """
+
+    decision_id: str
+    model: str
+    as_of: datetime
+    metric: str
+    predicted: float
+    realised: float | None
+    low: float | None
+    high: float | None
+    n: int
+    windows: int

@@ -21,6 +21,7 @@ from vigil.store.records import (
     Batch,
     Evaluation,
     LabelPlan,
+    Payoff,
     Promotion,
     PromotionKind,
     Retraining,
@@ -285,6 +286,23 @@ def training_attempt_row(attempt: TrainingAttempt) -> Row:
 def training_attempt_of(row: Row) -> TrainingAttempt:
     fields = {name: row[name] for name in TrainingAttempt.__dataclass_fields__}
     return TrainingAttempt(**{**fields, "outcome": TrainingOutcome(row["outcome"])})
+
+
+def payoff_row(payoff: Payoff) -> Row:
+    numbers = {name: _number(getattr(payoff, name), name, payoff.decision_id) for name in ("predicted", "realised", "low", "high")}
+    return {
+        "decision_id": _text(payoff.decision_id, "decision_id"),
+        "model": _text(payoff.model, "model"),
+        "as_of": utc(payoff.as_of, "as_of"),
+        "metric": _text(payoff.metric, "metric"),
+        **numbers,
+        "n": int(payoff.n),
+        "windows": int(payoff.windows),
+    }
+
+
+def payoff_of(row: Row) -> Payoff:
+    return Payoff(**{name: row[name] for name in Payoff.__dataclass_fields__})
 
 
 def profile_set_row(model: str, window: Window, data_digest: str, layout_digest: str) -> Row:

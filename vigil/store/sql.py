@@ -24,6 +24,7 @@ from vigil.store.records import (
     Champion,
     Evaluation,
     LabelPlan,
+    Payoff,
     Promotion,
     PromotionKind,
     Retraining,
@@ -335,6 +336,15 @@ class SqlStore:
         table = tables.training_attempt
         query = select(table).where(table.c.model == model).order_by(table.c.seq)
         return tuple(map(rows.training_attempt_of, self._all(query)))
+
+    def save_payoff(self, payoff: Payoff) -> bool:
+        with writing(self.engine) as connection:
+            return keep(connection, tables.payoff, rows.payoff_row(payoff), keys=[("decision_id",)])
+
+    def payoffs(self, model: str) -> tuple[Payoff, ...]:
+        table = tables.payoff
+        query = select(table).where(table.c.model == model).order_by(table.c.as_of, table.c.decision_id)
+        return tuple(map(rows.payoff_of, self._all(query)))
 
     # reports --------------------------------------------------------------------------------------------------------
     def save_report(self, evaluation_id: str, kind: str, path: str) -> bool:

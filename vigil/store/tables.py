@@ -307,6 +307,22 @@ review = Table(
     Index(None, "model"),
 )
 
+payoff = Table(
+    "payoff",
+    metadata,
+    Column("decision_id", Text, ForeignKey("decision.decision_id"), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("as_of", UtcTime, nullable=False),
+    Column("metric", Text, nullable=False),
+    Column("predicted", Double, nullable=False),
+    Column("realised", Double),
+    Column("low", Double),
+    Column("high", Double),
+    Column("n", BigInteger, nullable=False),
+    Column("windows", BigInteger, nullable=False),
+    Index(None, "model"),
+)
+
 report = Table(
     "report",
     metadata,

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision: str | None = "0009"  # merged after it
+down_revision: str | None = "0006"  # merged after it
 
 
 def upgrade() -> None:
