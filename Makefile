@@ -11,7 +11,7 @@ LOCK_EXTRAS = example postgres dev
 LOCK_ARGS =
 ARGS =
 
-.PHONY: help demo test spark lint lock benchmark clean distclean
+.PHONY: help demo test spark lint lock benchmark kills clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -30,6 +30,9 @@ spark: $(STAMP) ## prove that Spark counts what DuckDB counts (installs pyspark 
 
 benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS='--rows 1000000 --json')
 	$(BIN)/python -m benchmarks.profile $(ARGS)
+
+kills: $(STAMP) ## kill the loop at step boundaries and run it again (ARGS='--trials 200 --seed 1')
+	$(BIN)/python -m benchmarks.kills $(ARGS)
 
 lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .

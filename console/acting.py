@@ -12,7 +12,7 @@ from console.alerting import send_waiting
 from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Json, console, print_json, say, working
-from console.session import By, flows_of, moment, name_of, session_of
+from console.session import By, flows_of, moment, name_of, own_name, session_of
 
 if TYPE_CHECKING:
     from vigil.project import Project
@@ -112,14 +112,23 @@ def backfill(
     _print_made(project, made, as_json=as_json)
 
 
-def approve(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
+def approve(
+    context: typer.Context,
+    decision: DecisionArgument,
+    reason: Reason,
+    evidence: Annotated[
+        str | None, typer.Option("--evidence", metavar="DIGEST", help="What you read, from `vigil why`; refused where it is another now.")
+    ] = None,
+    by: By = None,
+    as_json: Json = False,
+) -> None:
     """Promote a challenger that waits for approval."""
-    _answer(context, decision, reason, by, approve=True, as_json=as_json)
+    _answer(context, decision, reason, by, approve=True, evidence=evidence, as_json=as_json)
 
 
 def reject(context: typer.Context, decision: DecisionArgument, reason: Reason, by: By = None, as_json: Json = False) -> None:
     """Turn down a challenger that waits for approval. The champion stays."""
-    _answer(context, decision, reason, by, approve=False, as_json=as_json)
+    _answer(context, decision, reason, by, approve=False, evidence=None, as_json=as_json)
 
 
 def rollback(
@@ -192,22 +201,29 @@ def up(context: typer.Context) -> None:
     serve(project)
 
 
-def _answer(context: typer.Context, decision: str, reason: str, by: str | None, *, approve: bool, as_json: bool) -> None:
+def _answer(
+    context: typer.Context, decision: str, reason: str, by: str | None, *, approve: bool, evidence: str | None, as_json: bool
+) -> None:
     from console.render import print_retraining
     from console.rows import retraining_row
 
     project = session_of(context).project()
     with project.store() as store:
-        if store.retraining(decision) is None:
+        asked = store.retraining(decision)
+        if asked is None:
             waiting = [
                 r.decision_id for name in sorted(project.models) for r in store.retrainings(name) if r.state == "waiting_for_approval"
             ]
             raise UsageError(f"no retraining of decision {decision!r}; waiting for approval: {', '.join(waiting) or 'none'}")
+    who = own_name(by) if project.model(asked.model).comparison.approvers else name_of(by)
     with working("promoting" if approve else "rejecting"), flows_of(project):
         from flows.promote import approve as approve_flow
         from flows.promote import reject as reject_flow
 
-        (approve_flow if approve else reject_flow)(str(project.folder), decision, name_of(by), reason)
+        if approve:
+            approve_flow(str(project.folder), decision, who, reason, evidence)
+        else:
+            reject_flow(str(project.folder), decision, who, reason)
     with project.store() as store:
         retraining = store.retraining(decision)
     assert retraining is not None

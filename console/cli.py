@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, alerting, auditing, authoring, backtesting, checking, labels, looking, reviewing, segments
+from console import acting, alerting, auditing, authoring, backtesting, card, checking, labels, looking, reviewing, segments
 from console.exit_codes import exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -82,6 +82,7 @@ for command in (
     looking.why,
     looking.decisions,
     looking.history,
+    card.card,
     auditing.replay,
     backtesting.backtest,
     backtesting.tune,

@@ -34,8 +34,10 @@ def why(
     as_json: Json = False,
 ) -> None:
     """Explain a decision in plain words. What each gate said, with its numbers, and what would have changed it."""
+    from dataclasses import asdict
+
     from console.render import print_why
-    from console.rows import decision_rows, measurement_row
+    from console.rows import attempt_rows, decision_rows, measurement_row
     from vigil.decision.words import explain
 
     project = session_of(context).project()
@@ -57,6 +59,11 @@ def why(
         row: dict[str, Any] = decision_rows(store, [decision])[0]
         measurements = [measurement_row(m) for m in store.measurements([decision.evaluation_id])[decision.evaluation_id]]
         reports = dict(store.reports([decision.evaluation_id]).get(decision.evaluation_id, {}))
+        retraining = store.retraining(decision.decision_id)
+        row["comparison"] = None if retraining is None else dict(retraining.comparison)
+        asked = store.approval(decision.decision_id)
+        row["approval"] = None if asked is None else asdict(asked)
+        row["training_attempts"] = attempt_rows(store, model, decision.decision_id)
     row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
     if as_json:
         print_json([row | {"measurements": measurements}])

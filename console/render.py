@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from console.output import Column, Row, console, print_table
+from vigil.decision.markdown import CRITERIA, criterion_cells
 from vigil.decision.phrases import number, when
 
 if TYPE_CHECKING:
@@ -33,6 +35,11 @@ def print_status(rows: Sequence[Row]) -> None:
     for row in rows:
         if row["version"] is None:
             sys.stdout.write(f"{row['model']} has no champion yet: `vigil adopt {row['model']}` trains and registers its first version.\n")
+        if row["promoted"] == "outside":
+            sys.stdout.write(
+                f"{row['model']}: v{row['version']} was made champion in MLflow, past vigil, and is watched since {when(row['since'])}: "
+                f"`vigil history {row['model']}`.\n"
+            )
         for decision in row["waiting_for_approval"]:
             sys.stdout.write(f'{row["model"]} waits for you: `vigil approve {decision} --reason "..."` or `vigil reject ...`.\n')
 
@@ -92,12 +99,29 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         sys.stdout.write("\n")
     if row["retraining"] is not None:
         sys.stdout.write(f"It started a retraining: {_retraining(row)}.\n")
+    criteria = (row["comparison"] or {}).get("criteria", ())
+    if criteria:
+        print_table(criteria, [Column(title, partial(_cell, place)) for place, title in enumerate(CRITERIA)], empty="")
+    if row["approval"] is not None and row["retraining"] == "waiting_for_approval":
+        asked = row["approval"]
+        sys.stdout.write(
+            f"May v{asked['challenger']} serve in place of v{asked['champion']}? Answer until {when(asked['expires_at'])}: "
+            f'`vigil approve {asked["decision_id"]} --evidence {asked["evidence"][:12]} --reason "..."` or `vigil reject ...`.\n'
+        )
+    for attempt in row["training_attempts"]:
+        ended = str(attempt["outcome"]).replace("_", " ")
+        said = f": {attempt['message']}" if attempt["message"] else ""
+        sys.stdout.write(f"Training attempt {attempt['number']}: {ended} after {attempt['seconds']:.1f} s{said}.\n")
     if row["payoff"] is not None:
         sys.stdout.write(f"Did it pay? {row['payoff']['sentence']}\n")
     for report in reports:
         sys.stdout.write(f"Report: {report}\n")
     again = f"; {earlier} earlier of this window, before its rows or labels changed" if earlier else ""
     sys.stdout.write(f"Decision {row['decision_id']}, version {row['version']}, as of {when(row['as_of'])}{again}.\n")
+
+
+def _cell(place: int, criterion: Row) -> str:
+    return criterion_cells(criterion)[place]
 
 
 def print_checks(rows: Sequence[Row], *, by_model: bool) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from vigil.errors import TrainingOutcome
 from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement
 
 if TYPE_CHECKING:
@@ -63,11 +64,21 @@ def history_rows(store: Store, model: str) -> list[dict[str, Any]]:
         for r in store.retrainings(model)
         if r.state != "promoted"
     ]
+    failed = [
+        row(a.at, f"training_{a.outcome}", None, None, by="", reason=a.message, decision_id=a.decision_id)
+        for a in store.training_attempts(model)
+        if a.outcome is not TrainingOutcome.TRAINED
+    ]
     paid = [
         row(p.as_of, "payoff", versions_of.get(p.decision_id), None, by="", reason=payoff_sentence(p), decision_id=p.decision_id)
         for p in store.payoffs(model)
     ]
-    return sorted(moves + others + paid, key=lambda found: found["at"])
+    return sorted(failed + moves + others + paid, key=lambda found: found["at"])
+
+
+def attempt_rows(store: Store, model: str, decision_id: str) -> list[dict[str, Any]]:
+    """How the attempts to train the challenger of a decision ended, in order."""
+    return [asdict(attempt) for attempt in store.training_attempts(model) if attempt.decision_id == decision_id]
 
 
 def measurement_row(measurement: Measurement) -> dict[str, Any]:
@@ -93,12 +104,14 @@ def status_row(store: Store, spec: ModelSpec) -> dict[str, Any]:
     performance = find(measured, Layer.PERFORMANCE, spec.performance.metric.value)
     decided = [d for d in store.decisions(spec.model) if latest is not None and d.evaluation_id == latest.evaluation_id]
     decision = decided[-1] if decided else None
+    trail = store.promotions(spec.model)
     waiting = [r.decision_id for r in store.retrainings(spec.model) if r.state == "waiting_for_approval"]
     return {
         "model": spec.model,
         "owner": spec.owner,
         "version": None if champion is None else champion.version,
         "since": None if champion is None else champion.since,
+        "promoted": trail[-1].kind if trail else None,
         "window_start": None if latest is None else latest.window.start,
         "window_end": None if latest is None else latest.window.end,
         "as_of": None if latest is None else latest.as_of,

@@ -16,6 +16,7 @@ import typer
 
 from console.exit_codes import UsageError
 from console.output import clean_stdout
+from vigil.errors import NotAllowed
 
 if TYPE_CHECKING:
     from vigil.project import Project
@@ -53,6 +54,14 @@ def name_of(by: str | None) -> str:
     import getpass
 
     return by or getpass.getuser()
+
+
+def own_name(by: str | None) -> str:
+    """Return who acts where it matters: the user who runs the command, and nobody else's name."""
+    user = name_of(None)
+    if by is not None and by != user:
+        raise NotAllowed(f"comparison.approvers says who may answer, and you are {user}: --by {by} cannot speak for another")
+    return user
 
 
 def moment(text: str) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from prefect import flow
 
+from tasks.card import publish_card
 from tasks.retraining import adopt_first_version
 
 
@@ -14,4 +15,5 @@ def adopt(project: str, model: str, by: str = "vigil", as_of: str | None = None)
     A model that has a champion already is left as it is.
     """
     version: str = adopt_first_version(project, model, by, as_of)
+    publish_card(project, model, version)
     return version

@@ -10,7 +10,7 @@ from flows.monitor import monitor
 from flows.retrain import retrain
 from tasks.alert import drain_outbox
 from tasks.look import list_models, list_windows
-from tasks.promotion import reconcile_alias
+from tasks.promotion import expire_approvals, follow_registry
 from tasks.retraining import hand_over, list_unfinished
 from vigil.errors import VigilError
 
@@ -19,7 +19,8 @@ from vigil.errors import VigilError
 def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """Run ``monitor`` for every due window of every model of the project, oldest first.
 
-    Then the registry's alias follows the store's champion, and people are told what is new about incidents.
+    Before, the registry's alias follows the store's champion, or, where somebody moved it past vigil, that is recorded. After, approvals
+    that nobody gave in time end, and people are told what is new about incidents.
 
     A model that fails does not keep the others from being looked at; the run fails at its end and names those that failed.
     Writes nothing itself; a second run finds what the first one wrote.
@@ -27,11 +28,12 @@ def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]
     summaries, failures = [], []
     for model in list_models(project):
         try:
+            follow_registry(project, model, as_of)
             for decision in list_unfinished(project, model):
                 if not hand_over(project, decision):
                     retrain(project, decision.decision_id, as_of)
             summaries += [monitor(project, model, start, as_of) for start in list_windows(project, model, as_of)]
-            reconcile_alias(project, model)
+            expire_approvals(project, model)
         except VigilError as error:
             failures.append(f"{model}: {error}")
     drain_outbox(project, patience_seconds=0.0)

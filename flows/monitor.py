@@ -12,11 +12,13 @@ from tasks.decide import decide_window, must_retrain
 from tasks.look import find_evaluation, look_at_window
 from tasks.measure import measure_drift, measure_health, measure_performance, profile_window
 from tasks.payoff import measure_payoffs
+from tasks.probation import end_probation, measure_promise
 from tasks.publish import publish_decision
 from tasks.quality import validate
 from tasks.record import record_evaluation
 from tasks.report import report_window
 from tasks.retraining import hand_over
+from tasks.shadow import compare_shadows
 from vigil.evaluation.measure import quality_passed
 
 
@@ -32,7 +34,8 @@ def monitor(
 
     Writes: the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose horizon is over
     (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the
-    store), which the flow ``deliver`` sends. A second run that sees the same rows, labels and specification finds its evaluation and
+    store), which the flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that; the
+    end of a challenger's time in shadow. A second run that sees the same rows, labels and specification finds its evaluation and
     decision, writes nothing new, and only finishes what a killed run left.
 
     Args:
@@ -47,6 +50,7 @@ def monitor(
         if quality_passed(measurements):
             profile_window(project, look)
             measurements += measure_drift(project, look) + measure_performance(project, look) + measure_health(project, look)
+            measurements += measure_promise(project, look)
         record_evaluation(project, look, measurements)
     measure_payoffs(project, look)
     decision = decide_window(project, look)
@@ -54,6 +58,8 @@ def monitor(
         report_window(project, look, asked=report == "always")
     summary = publish_decision(project, decision)
     bundle_incidents(project, look)
+    end_probation(project, look, as_of)
+    compare_shadows(project, look, as_of)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)
     return summary

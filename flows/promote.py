@@ -7,24 +7,31 @@ from typing import Any
 
 from prefect import flow
 
-from tasks.promotion import approve_challenger, reject_challenger, roll_back_champion
+from tasks.card import publish_card
+from tasks.promotion import answer_challenger, roll_back_champion
 from tasks.publish import publish_retraining
 
 
 @flow(name="approve", flow_run_name="approve {decision_id}")
-def approve(project: str, decision_id: str, by: str, reason: str) -> dict[str, Any]:
+def approve(project: str, decision_id: str, by: str, reason: str, evidence: str | None = None) -> dict[str, Any]:
     """Promote the challenger of ``decision_id``: one move of the champion in the store, then the MLflow alias.
 
-    Approving again what is promoted changes nothing; a champion that moved since the comparison is a conflict.
+    The same person's approving again changes nothing; that somebody else answered, or the champion moved since the comparison, is a
+    conflict.
+
+    Args:
+        evidence: the digest of what the person read (``vigil why``); another one is a conflict. None: not compared.
     """
-    approve_challenger(project, decision_id, by, reason)
+    retraining = answer_challenger(project, decision_id, by, reason, approve=True, evidence=evidence)
+    publish_card(project, retraining.model, retraining.challenger)
     return publish_retraining(project, decision_id)
 
 
 @flow(name="reject", flow_run_name="reject {decision_id}")
 def reject(project: str, decision_id: str, by: str, reason: str) -> dict[str, Any]:
     """Keep the champion, and the word and reason of the person who said so."""
-    reject_challenger(project, decision_id, by, reason)
+    retraining = answer_challenger(project, decision_id, by, reason, approve=False)
+    publish_card(project, retraining.model, retraining.challenger)
     return publish_retraining(project, decision_id)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from prefect import flow
 
+from tasks.card import publish_card
 from tasks.promotion import settle
 from tasks.publish import publish_retraining
 from tasks.retraining import compare_challenger, open_retraining, train_challenger
@@ -16,8 +17,9 @@ def retrain(project: str, decision_id: str, as_of: str | None = None) -> dict[st
     """Carry out one retraining decision, from wherever an earlier run left it.
 
     Writes: one retraining row (the store); one version with its lineage (MLflow and the store), found again by its
-    decision id and never registered twice; one comparison; at most one move of the champion. Each step looks first
-    whether it was done, so a run that is killed anywhere is finished by the next.
+    decision id and never registered twice; how each attempt to train it ended; one comparison; at most one move of
+    the champion; the version's model card (MLflow). Each step looks first whether it was done, so a run that is killed
+    anywhere is finished by the next.
 
     Args:
         project: the project's folder.
@@ -26,5 +28,6 @@ def retrain(project: str, decision_id: str, as_of: str | None = None) -> dict[st
     retraining = open_retraining(project, decision_id, as_of)
     if not retraining.state.final:
         train_challenger(project, decision_id, as_of)
-        settle(project, decision_id, compare_challenger(project, decision_id), as_of)
+        retraining = settle(project, decision_id, compare_challenger(project, decision_id), as_of)
+        publish_card(project, retraining.model, retraining.challenger)
     return publish_retraining(project, decision_id)

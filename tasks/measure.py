@@ -35,4 +35,5 @@ def measure_performance(project: str, look: Look) -> tuple[Measurement, ...]:
 def measure_health(project: str, look: Look) -> tuple[Measurement, ...]:
     work = Workspace.open(project, look.model)
     answers = ask(work.project.spec.prometheus, work.spec, look.window)
-    return measure.health_of(work.source, work.spec, look) + measure_inputs(answers, work.spec)
+    found = measure.health_of(work.source, work.spec, look) + measure_inputs(answers, work.spec)
+    return found + measure.training_of(work.store, work.spec, look)

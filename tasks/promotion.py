@@ -7,15 +7,17 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.registry import Registry
+from tasks.registry import CHAMPION, Registry
+from vigil.challenger.approval import asked_of, require_may_answer
 from vigil.challenger.compare import Comparison
 from vigil.challenger.rollback import rollback_target
 from vigil.challenger.verdict import next_state
-from vigil.errors import Conflict, NotAllowed
+from vigil.errors import Conflict, NotAllowed, RegistryError
 from vigil.store.records import Promotion, PromotionKind, Retraining, RetrainingState
 from vigil.window import moment_or_now
 from vigil.workspace import Workspace
 
+PAST_VIGIL = "MLflow"  # who promoted, where vigil was not asked
 POLICY = "policy: comparison.promotion is automatic"  # who promoted, where no person did
 
 
@@ -25,27 +27,27 @@ def settle(project: str, decision_id: str, comparison: Comparison | None, as_of:
     retraining = work.retraining(decision_id)
     if comparison is None or retraining.state is not RetrainingState.REGISTERED:
         return retraining
-    state, at, found = next_state(comparison, work.spec), moment_or_now(as_of), comparison.to_json()
-    if state is RetrainingState.PROMOTED:
-        return promote(work, retraining, by=POLICY, reason=comparison.sentence(), at=at, comparison=found)
-    return work.store.advance_retraining(decision_id, state, at=at, comparison=found, reason=comparison.sentence())
+    return settled(work, retraining, comparison, moment_or_now(as_of))
 
 
 @task(cache_policy=NO_CACHE)
-def approve_challenger(project: str, decision_id: str, by: str, reason: str, as_of: str | None = None) -> Retraining:
+def answer_challenger(project: str, decision_id: str, by: str, reason: str, *, approve: bool, evidence: str | None = None) -> Retraining:
     work, _ = Workspace.of_decision(project, decision_id)
-    retraining = work.retraining(decision_id)
-    if retraining.state not in (RetrainingState.WAITING, RetrainingState.PROMOTED):
-        raise NotAllowed(
-            f"the challenger of {decision_id} does not wait for approval: its state is {retraining.state}. {retraining.reason}"
-        )
-    return promote(work, retraining, by=by, reason=reason, at=moment_or_now(as_of))
+    require_may_answer(work.spec, by, reason)
+    now = moment_or_now(None)
+    work.store.expire_approval(decision_id, at=now)
+    retraining = work.store.answer_approval(decision_id, approve=approve, by=by, reason=reason, at=now, evidence=evidence)
+    if approve and retraining.challenger is not None:
+        Registry(work.project).reconcile_alias(work.spec.model, retraining.challenger)
+    return retraining
 
 
 @task(cache_policy=NO_CACHE)
-def reject_challenger(project: str, decision_id: str, by: str, reason: str, as_of: str | None = None) -> Retraining:
-    work, _ = Workspace.of_decision(project, decision_id)
-    return work.store.advance_retraining(decision_id, RetrainingState.REJECTED, at=moment_or_now(as_of), by=by, reason=reason)
+def expire_approvals(project: str, model: str) -> None:
+    store = Workspace.open(project, model).store
+    for retraining in store.retrainings(model):
+        if retraining.state is RetrainingState.WAITING:
+            store.expire_approval(retraining.decision_id, at=moment_or_now(None))
 
 
 @task(cache_policy=NO_CACHE)
@@ -60,10 +62,45 @@ def roll_back_champion(project: str, model: str, version: str | None, by: str, r
 
 
 @task(cache_policy=NO_CACHE)
-def reconcile_alias(project: str, model: str) -> bool:
+def follow_registry(project: str, model: str, as_of: str | None = None) -> Promotion | None:
+    """Record a champion that somebody made past vigil, by moving the alias in MLflow: it serves, so it is what is to be watched.
+
+    Else the alias follows the store.
+
+    Raises:
+        RegistryError: it is a version that vigil did not register, and knows no reference of.
+    """
     work = Workspace.open(project, model)
     champion = work.store.champion(model)
-    return champion is not None and Registry(work.project).reconcile_alias(model, champion.version)
+    if champion is None:
+        return None
+    registry = Registry(work.project)
+    version = registry.moved_by_hand(model, champion.version)
+    if version is None:
+        registry.reconcile_alias(model, champion.version)
+        return None
+    if work.store.version(model, version) is None:
+        raise RegistryError(
+            f"alias {CHAMPION} of {model} was moved in MLflow to version {version}, which vigil did not register and cannot watch; the "
+            f"store's champion is version {champion.version}. Move the alias back, or to one of vigil's: `vigil history {model}`"
+        )
+    reason = f"alias {CHAMPION} was moved in MLflow from version {champion.version} to version {version}"
+    return move_champion(work, version, kind=PromotionKind.OUTSIDE, by=PAST_VIGIL, reason=reason, at=moment_or_now(as_of), decision_id=None)
+
+
+def settled(work: Workspace, retraining: Retraining, comparison: Comparison, at: datetime) -> Retraining:
+    """Move a retraining to where its comparison leads: promoted, waiting for a person, in shadow, or the champion stays."""
+    state, found, reason = next_state(comparison, work.spec), comparison.to_json(), comparison.sentence()
+    champion = work.store.champion(retraining.model)
+    if champion is None or champion.version not in (retraining.champion, retraining.challenger):
+        reason = f"It was compared with version {retraining.champion}, which is not champion any more. {reason}"
+        return work.store.advance_retraining(retraining.decision_id, RetrainingState.KEPT, at=at, comparison=found, reason=reason)
+    if state is RetrainingState.PROMOTED:
+        return promote(work, retraining, by=POLICY, reason=reason, at=at, comparison=found)
+    if state is RetrainingState.WAITING:
+        asked = asked_of(retraining, champion, found, work.spec, moment_or_now(None))
+        return work.store.ask_approval(asked, comparison=found, reason=reason, at=at)
+    return work.store.advance_retraining(retraining.decision_id, state, at=at, comparison=found, reason=reason)
 
 
 def promote(

@@ -15,7 +15,7 @@ import os
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
@@ -23,7 +23,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pandas as pd
 
 from vigil.challenger.candidate import ADOPTED, Candidate
-from vigil.challenger.project_code import importable, project_modules
+from vigil.challenger.project_code import by_value, importable
 from vigil.errors import RegistryError, TrainingFailed
 from vigil.project import Project
 from vigil.spec.model import FeatureType, ModelSpec, Task
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["ADOPTED", "CHALLENGER", "CHAMPION", "Candidate", "Registry"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
+SET_BY_VIGIL = "vigil.champion"  # tag of the registered model: what vigil made alias ``champion`` name last, or "1>2" while it does
 ANSWERED = frozenset(  # error codes of an MLflow that is there and says no
     {"RESOURCE_DOES_NOT_EXIST", "RESOURCE_ALREADY_EXISTS", "INVALID_PARAMETER_VALUE", "INVALID_STATE", "PERMISSION_DENIED", "BAD_REQUEST"}
 )
@@ -88,6 +89,13 @@ class Registry:
         with self._speaking(f"reading {model} version {version}"):
             return dict(self._version(model, version).tags)
 
+    def keep_card(self, model: str, version: str, documents: Mapping[str, str]) -> None:
+        """Keep a version's model card, file name -> text, in the folder ``card`` of its run; what was there is replaced."""
+        with self._speaking(f"writing the card of {model} version {version}"):
+            run_id = self._version(model, version).run_id
+            for name, text in documents.items():
+                self._client.log_text(run_id, text, f"card/{name}")
+
     # aliases --------------------------------------------------------------------------------------------------------
     def alias_version(self, model: str, alias: str) -> str | None:
         """Return the version that an alias names; None where the alias or the model is not there."""
@@ -108,11 +116,36 @@ class Registry:
                 self._client.delete_registered_model_alias(model, alias)
 
     def reconcile_alias(self, model: str, champion: str) -> bool:
-        """Make alias ``champion`` name the store's champion; True where it had to move."""
-        if self.alias_version(model, CHAMPION) == champion:
-            return False
-        self.set_alias(model, CHAMPION, champion)
-        return True
+        """Make alias ``champion`` name the store's champion; True where it had to move.
+
+        What vigil is about to set is noted before, and what it has set after: a kill between leaves no move that looks like a hand's.
+        """
+        before = self.alias_version(model, CHAMPION)
+        if before != champion:
+            self._note(model, f"{before}>{champion}")
+            self.set_alias(model, CHAMPION, champion)
+        self._note(model, champion)
+        return before != champion
+
+    def moved_by_hand(self, model: str, champion: str) -> str | None:
+        """Return the version that alias ``champion`` names though vigil did not set it and it is not the store's champion; else None.
+
+        An alias that names what vigil set last only lags behind the store: the process that promoted was killed before it moved it. One
+        that was removed names nothing.
+        """
+        version, noted = self.alias_version(model, CHAMPION), self._noted(model)
+        by_hand = version is not None and noted is not None and version not in (champion, *noted.split(">"))
+        return version if by_hand else None
+
+    def _noted(self, model: str) -> str | None:
+        with self._speaking(f"reading what was noted of {model}"):
+            found = self._client.search_registered_models(filter_string=f"name = '{model}'", max_results=1)
+            return found[0].tags.get(SET_BY_VIGIL) if found else None
+
+    def _note(self, model: str, text: str) -> None:
+        if self._noted(model) != text:
+            with self._speaking(f"noting the champion of {model}"):
+                self._client.set_registered_model_tag(model, SET_BY_VIGIL, text)
 
     # loading --------------------------------------------------------------------------------------------------------
     def load_model(self, model: str, version: str) -> Any:
@@ -222,7 +255,7 @@ class Registry:
         import mlflow.sklearn
         from mlflow.models import Model
 
-        with _by_value(self.folder):
+        with by_value(self.folder):
             mlflow.sklearn.save_model(
                 candidate.model,
                 str(folder),
@@ -329,22 +362,6 @@ def _signature(spec: ModelSpec, example: pd.DataFrame) -> ModelSignature:
 def _category_type(values: pd.Series) -> str:
     kind = pd.api.types.infer_dtype(values, skipna=True)
     return {"integer": "long", "boolean": "boolean", "floating": "double"}.get(kind, "string")
-
-
-@contextmanager
-def _by_value(folder: Path) -> Iterator[None]:
-    """Let cloudpickle take the project's own modules by value for the block: a version must not need the folder as it was."""
-    import cloudpickle  # type: ignore[import-untyped]
-
-    own = project_modules(folder)
-    for module in own:
-        cloudpickle.register_pickle_by_value(module)
-    try:
-        yield
-    finally:
-        for module in own:
-            with suppress(ValueError):  # another thread has ended its block on the same module
-                cloudpickle.unregister_pickle_by_value(module)
 
 
 def _quiet_loggers() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from itertools import count
 from typing import Any
@@ -12,11 +13,14 @@ from prefect.cache_policies import NO_CACHE
 from tasks.promotion import move_champion
 from tasks.registry import ADOPTED, CHALLENGER, Candidate, Registry
 from vigil import __version__
+from vigil.challenger.attempts import make_recorded
 from vigil.challenger.compare import Comparison
-from vigil.challenger.make import Made, compare_with_champion, make_challenger, make_first
+from vigil.challenger.make import Made, compare_with_champion, make_first
+from vigil.challenger.trainer import TrainerProcess
 from vigil.decision.pending import unfinished
 from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, RegistryError, StoreError, TrainingFailed
+from vigil.measurement import WHOLE
 from vigil.project import Project
 from vigil.store.records import PromotionKind, Retraining, RetrainingState, Version
 from vigil.window import moment_or_now
@@ -80,7 +84,7 @@ def train_challenger(project: str, decision_id: str, as_of: str | None = None) -
     if retraining.state is not RetrainingState.REQUESTED:
         return retraining
     try:
-        made = make_challenger(work, decision, _to_recalibrate(work, decision, retraining))
+        made = make_recorded(work, decision, moment_or_now(as_of), _to_recalibrate(work, decision, retraining))
         version = register(work, made, decision_id=decision_id, parent=retraining.champion, at=moment_or_now(as_of))
     except (NotEnoughData, TrainingFailed) as error:
         return work.store.advance_retraining(decision_id, RetrainingState.FAILED, at=moment_or_now(as_of), reason=str(error))
@@ -113,7 +117,9 @@ def adopt_first_version(project: str, model: str, by: str, as_of: str | None = N
     champion = work.store.champion(model)
     if champion is not None:
         return champion.version
-    version = register(work, make_first(work), decision_id=None, parent=None, at=moment_or_now(as_of))
+    with TrainerProcess(work.project.folder, work.spec) as trainer:
+        made = make_first(work, trainer)
+    version = register(work, replace(made, output=trainer.output), decision_id=None, parent=None, at=moment_or_now(as_of))
     move_champion(work, version, kind=PromotionKind.ADOPTED, by=by, reason="the first version", at=moment_or_now(as_of), decision_id=None)
     return version
 
@@ -128,13 +134,14 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
         example=made.rows,
         training_digest=made.digest,
         lineage=made.lineage,
-        metrics={f"holdout_{metric}": made.baseline, "training_rows": float(len(made.rows))},
+        metrics={**_metrics(made), f"holdout_{metric}": made.baseline, "training_rows": float(len(made.rows))},
         importance=made.importance,
         layout=made.layout,
         profile=made.profile,
         baseline=made.baseline,
         parent=parent,
         code_version=__version__,
+        output=made.output,
     )
     version = Registry(work.project).register(spec, candidate)
     if work.store.version(spec.model, version) is None:
@@ -147,7 +154,7 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
                 metric=metric,
                 baseline=made.baseline,
                 importance=made.importance,
-                training={**made.lineage, "training_digest": made.digest},
+                training={**made.lineage, **made.held_out, "training_digest": made.digest},
                 layout=made.layout,
                 profile=made.profile,
                 decision_id=decision_id,
@@ -155,3 +162,10 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
             )
         )
     return version
+
+
+def _metrics(made: Made) -> dict[str, float]:
+    """What was measured on all held-out rows, each with the ends of its interval, by the names that MLflow shows."""
+    whole = [each for each in made.held_out["measured"] if each["subject"] == WHOLE and each["value"] is not None]
+    ends = {"value": "", "low": "_low", "high": "_high"}
+    return {f"holdout_{each['metric']}{ending}": each[name] for each in whole for name, ending in ends.items()}

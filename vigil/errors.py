@@ -7,6 +7,7 @@ translate.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import StrEnum
 
 
 class VigilError(Exception):
@@ -64,8 +65,24 @@ class OrchestratorError(VigilError):
     """Prefect's API cannot be reached."""
 
 
+class TrainingOutcome(StrEnum):
+    """How an attempt to train ended."""
+
+    TRAINED = "trained"
+    RAISED = "raised"  # the trainer raised, or cannot be imported
+    UNUSABLE = "unusable"  # what it returned cannot score, or cannot be saved
+    NOT_A_NUMBER = "not_a_number"  # a score or the metric is NaN or infinite
+    CRASHED = "crashed"  # its process ended without an answer
+    TIMED_OUT = "timed_out"
+    OUT_OF_MEMORY = "out_of_memory"
+
+
 class TrainingFailed(VigilError):
-    """The trainer raised, returned something that cannot score, or measured NaN."""
+    """The trainer raised, crashed, went over a limit, or returned something that cannot score. ``outcome`` says which."""
+
+    def __init__(self, message: str, *, outcome: TrainingOutcome = TrainingOutcome.UNUSABLE) -> None:
+        super().__init__(message)
+        self.outcome = outcome
 
 
 class ChannelError(VigilError):

@@ -66,10 +66,27 @@ def decision(number: int, action: Action, *, evaluation_id: str | None = None) -
 
 
 def test_the_latest_fit_windows_are_held_out_and_those_before_them_trained_on() -> None:
-    """Of eight fit weeks the last two are kept, and the three before them trained on; older ones are not looked back for."""
+    """Of eight fit weeks the last two are kept, and the three before them trained on; older ones are not looked back for.
+
+    Labels are a day late, so the last day before the kept weeks is not trained on either.
+    """
     plan = plan_training(SPEC, week(7), [evaluation(number) for number in range(8)])
     assert (plan.trained_on, plan.holdout, plan.excluded) == (weeks([3, 4, 5]), weeks([6, 7]), ())
-    assert plan.cut_off == week(6).start
+    assert plan.cut_off == week(6).start - timedelta(days=1)
+
+
+@pytest.mark.parametrize(
+    ("delay_days", "trained_on", "in_gap"), [(0, [3, 4, 5], []), (7, [2, 3, 4], [5]), (10, [2, 3, 4], [5]), (14, [1, 2, 3], [4, 5])]
+)
+def test_windows_wholly_within_the_label_delay_before_the_comparison_are_left_out_and_listed(
+    delay_days: int, trained_on: list[int], in_gap: list[int]
+) -> None:
+    """What their rows turned out to be was decided in the weeks of the comparison. Of a window partly in it the early rows stay."""
+    plan = plan_training(spec_of(labels={"delay_days": delay_days}), week(7), [evaluation(number) for number in range(8)])
+    assert (plan.trained_on, plan.holdout) == (weeks(trained_on), weeks([6, 7]))
+    reason = f"within {delay_days} days (the label delay) before the comparison's rows"
+    assert [(each.window, each.reason) for each in plan.excluded] == [(window, reason) for window in weeks(in_gap)]
+    assert plan.gap_from == week(6).start - timedelta(days=delay_days)
 
 
 def test_unfit_windows_are_passed_over_and_each_is_listed_with_its_reason() -> None:
@@ -147,6 +164,7 @@ def test_the_plan_is_plain_json() -> None:
         "holdout": ["2013-03-18/2013-03-25", "2013-03-25/2013-04-01"],
         "excluded": {"2013-03-11/2013-03-18": "no labels"},
         "include_reference": True,
+        "gap_from": "2013-03-17T00:00:00+00:00",
         "span": "specified",
         "cut_off": "2013-03-11T00:00:00+00:00",
     }

@@ -75,7 +75,11 @@ def test_a_challenger_waits_and_is_promoted_by_a_person_with_a_reason(backfilled
     folder, rows = backfilled
     decision = rows[RETRAINED]["decision_id"]
     assert answer(folder, "status")[0]["waiting_for_approval"] == [decision]
-    (promoted,) = answer(folder, "approve", decision, "--reason", "better in every region", "--by", "grace")
+    evidence = answer(folder, "why", MODEL)[0]["approval"]["evidence"]
+    other = call(folder, "approve", decision, "--reason", "better in every region", "--evidence", "0" * 12)
+    assert (other.exit_code, answer(folder, "status")[0]["version"]) == (5, "1")
+    approved = ("approve", decision, "--reason", "better in every region", "--by", "grace", "--evidence", evidence[:12])
+    (promoted,) = answer(folder, *approved)
     assert (promoted["state"], promoted["by"], promoted["challenger"]) == ("promoted", "grace", "2")
     assert answer(folder, "status")[0]["version"] == "2"
     refused = call(folder, "reject", decision, "--reason", "second thoughts")

@@ -42,8 +42,8 @@ def test_a_retraining_under_way_is_unfinished(state: RetrainingState) -> None:
     assert unfinished([RETRAIN], [retraining(state)]) == (RETRAIN,)
 
 
-@pytest.mark.parametrize("state", [state for state in RetrainingState if state.final or state is RetrainingState.WAITING])
-def test_a_retraining_that_ended_or_waits_for_a_person_is_not(state: RetrainingState) -> None:
+@pytest.mark.parametrize("state", [s for s in RetrainingState if s not in (RetrainingState.REQUESTED, RetrainingState.REGISTERED)])
+def test_a_retraining_that_ended_or_waits_for_a_person_or_for_labels_is_not(state: RetrainingState) -> None:
     """There is nothing left for a process to do."""
     assert unfinished([RETRAIN], [retraining(state)]) == ()
 

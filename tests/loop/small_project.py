@@ -39,7 +39,7 @@ training:
   include_reference: false
   holdout_windows: 1
   minimum_rows: 100
-comparison: {promotion: PROMOTION, minimum_rows: 100}
+comparison: {promotion: PROMOTION, minimum_rows: 100, probation: {windows: 1, rollback: true}}
 reports: {when: never}
 """
 TRAINER = '''\

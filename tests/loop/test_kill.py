@@ -27,6 +27,7 @@ STEPS = [
     ("vigil.store.sql:SqlStore.record_evaluation", "after"),
     ("vigil.store.sql:SqlStore.record_decision", "after"),
     ("vigil.store.sql:SqlStore.request_retraining", "after"),
+    ("vigil.store.sql:SqlStore.record_training_attempt", "after"),
     ("tasks.registry:Registry.register", "before"),
     ("tasks.registry:Registry.register", "after"),
     ("vigil.store.sql:SqlStore.save_version", "after"),

@@ -53,6 +53,20 @@ def test_the_challenger_is_promoted_and_scores_the_weeks_after(played: tuple[Pat
     assert retraining.comparison["low"] > 0
 
 
+def test_the_promoted_version_is_held_to_its_promise_in_its_first_week(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """Version 1, which it replaced, scores the same rows and is worse; the second week is looked at as any other."""
+    store = Project.open(played[0]).store()
+    found = [
+        [m for m in store.measurements([summary["evaluation_id"]])[summary["evaluation_id"]] if m.metric == "probation"]
+        for summary in played[1]
+    ]
+    assert [len(each) for each in found] == [0] * (RETRAINED + 1) + [1] + [0] * (WEEKS - RETRAINED - 2)
+    (promise,) = found[RETRAINED + 1]
+    assert (promise.version, promise.verdict, promise.detail["replaced"]) == ("2", "ok", "1")
+    assert promise.low is not None
+    assert promise.low > 0  # ROC AUC of version 2 less that of version 1
+
+
 def test_the_registry_shows_the_champion_and_the_lineage(played: tuple[Path, list[dict[str, Any]]]) -> None:
     """MLflow's alias follows the store, and the version names the decision that caused it."""
     from tasks.registry import Registry
@@ -150,6 +164,23 @@ def test_reports_are_drawn_afterwards_when_somebody_asks(played: tuple[Path, lis
     assert linked(next(pages.rglob("drift.html")).parent)
     report(str(folder), decision_id, always=True)
     assert {page.name: page.stat().st_mtime_ns for page in pages.rglob("*.html")} == drawn
+
+
+def test_a_champion_made_in_mlflow_past_vigil_is_recorded_and_watched(played: tuple[Path, list[dict[str, Any]]]) -> None:
+    """The alias is moved to version 1 by hand: the next run of the fleet takes it for the champion, and a second run finds that done."""
+    from mlflow import MlflowClient
+
+    from flows.fleet import monitor_fleet
+    from tasks.registry import Registry
+
+    folder = played[0]
+    store, registry = Project.open(folder).store(), Registry(Project.open(folder))
+    MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri).set_registered_model_alias(MODEL, "champion", "1")
+    for _ in range(2):
+        monitor_fleet(str(folder), as_of(WEEKS - 1))
+    assert [(each.version, each.kind, each.by) for each in store.promotions(MODEL)][2:] == [("1", PromotionKind.OUTSIDE, "MLflow")]
+    assert store.promotions(MODEL)[-1].reason == "alias champion was moved in MLflow from version 2 to version 1"
+    assert registry.alias_version(MODEL, "champion") == "1"
 
 
 def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: str) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 from vigil.alerts.incident import Event, Kind
 from vigil.alerts.message import Message, MessageKind
 from vigil.decision.types import Action, Decision, GateResult, GateState
+from vigil.errors import TrainingOutcome
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.store.contract import Store
-from vigil.store.records import Batch, Evaluation, Version
+from vigil.store.records import Batch, Evaluation, TrainingAttempt, Version
 from vigil.window import Window
 
 MODEL = "flight-delay"
@@ -71,6 +72,21 @@ def a_measurement(metric: str = "psi", **changes: Any) -> Measurement:
         "detail": {"p": 0.001, "worst": ["[0, 200)", "[200, 400)"]},
     }
     return Measurement(**{**fields, **changes})
+
+
+def a_training_attempt(number: int = 1, **changes: Any) -> TrainingAttempt:
+    fields: dict[str, Any] = {
+        "decision_id": "d1",
+        "number": number,
+        "model": MODEL,
+        "at": NOW,
+        "outcome": TrainingOutcome.CRASHED,
+        "seconds": 1.5,
+        "peak_mb": 250.25,
+        "message": "was ended by SIGSEGV",
+        "output": "epoch 1\n",
+    }
+    return TrainingAttempt(**{**fields, **changes})
 
 
 def measurements_of_100_features() -> tuple[Measurement, ...]:

@@ -14,6 +14,7 @@ from tests.store.build import (
     a_batch,
     a_decision,
     a_measurement,
+    a_training_attempt,
     a_version,
     an_evaluation,
     later,
@@ -22,7 +23,7 @@ from tests.store.build import (
     save_spec,
 )
 from vigil.decision.types import Action
-from vigil.errors import Conflict, StoreError
+from vigil.errors import Conflict, StoreError, TrainingOutcome
 from vigil.store.records import EDGES, Champion, Promotion, PromotionKind, Retraining, RetrainingState
 from vigil.store.sql import SqlStore, open_store
 from vigil.window import Window
@@ -497,6 +498,27 @@ class TestRetrainings:
         assert store.retrainings(MODEL) == ()
 
 
+class TestTrainingAttempts:
+    def test_come_back_in_the_order_of_recording(self, store: SqlStore) -> None:
+        save_decided(store, 1)
+        store.request_retraining("d1", model=MODEL, champion="1", at=NOW)
+        attempts = (a_training_attempt(1), a_training_attempt(2, outcome=TrainingOutcome.TRAINED, message=""))
+        assert all(map(store.record_training_attempt, attempts))
+        assert store.training_attempts(MODEL) == attempts
+        assert store.training_attempts("another") == ()
+
+    def test_the_first_of_a_number_stays(self, store: SqlStore) -> None:
+        save_decided(store, 1)
+        store.request_retraining("d1", model=MODEL, champion="1", at=NOW)
+        assert store.record_training_attempt(a_training_attempt())
+        assert not store.record_training_attempt(a_training_attempt(seconds=9.0))
+        assert store.training_attempts(MODEL) == (a_training_attempt(),)
+
+    def test_an_attempt_for_no_retraining_is_refused(self, store: SqlStore) -> None:
+        with pytest.raises(StoreError, match="retraining with decision_id 'd1'"):
+            store.record_training_attempt(a_training_attempt())
+
+
 class TestReports:
     @pytest.fixture(autouse=True)
     def _evaluations(self, store: SqlStore) -> None:
@@ -558,10 +580,12 @@ _WAY = {
     RetrainingState.REQUESTED: (),
     RetrainingState.REGISTERED: (RetrainingState.REGISTERED,),
     RetrainingState.FAILED: (RetrainingState.FAILED,),
+    RetrainingState.SHADOW: (RetrainingState.REGISTERED, RetrainingState.SHADOW),
     RetrainingState.WAITING: (RetrainingState.REGISTERED, RetrainingState.WAITING),
     RetrainingState.KEPT: (RetrainingState.REGISTERED, RetrainingState.KEPT),
     RetrainingState.PROMOTED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.PROMOTED),
     RetrainingState.REJECTED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.REJECTED),
+    RetrainingState.EXPIRED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.EXPIRED),
 }
 
 

@@ -275,6 +275,23 @@ def test_the_champions_alias_follows_the_store(registry: Registry) -> None:
     assert registry.alias_version(NAME, CHAMPION) == "2"
 
 
+def test_an_alias_that_vigil_did_not_move_is_told_from_one_that_lags_behind(registry: Registry, folder: Path) -> None:
+    """Vigil set version 1. A kill before the move to 2 leaves what vigil set last; a hand leaves anything else."""
+    for number in ("adopted", "d-1", "d-2"):
+        registry.register(SPEC, candidate(number))
+    registry.set_alias(NAME, CHAMPION, "1")
+    assert registry.moved_by_hand(NAME, "2") is None  # nothing is noted: an older vigil set it
+    registry.reconcile_alias(NAME, "1")
+    assert registry.moved_by_hand(NAME, "1") is None
+    assert registry.moved_by_hand(NAME, "2") is None  # it lags
+    client(folder).set_registered_model_alias(NAME, CHAMPION, "3")
+    assert (registry.moved_by_hand(NAME, "1"), registry.moved_by_hand(NAME, "2"), registry.moved_by_hand(NAME, "3")) == ("3", "3", None)
+    registry.drop_alias(NAME, CHAMPION)
+    assert registry.moved_by_hand(NAME, "1") is None
+    assert registry.reconcile_alias(NAME, "2")
+    assert registry.moved_by_hand(NAME, "2") is None
+
+
 # what is not there --------------------------------------------------------------------------------------------------
 def test_a_version_that_is_not_there_is_told_with_those_that_are(registry: Registry) -> None:
     """For aliases, loading and tags alike; MLflow is there, so nobody is sent to start it."""

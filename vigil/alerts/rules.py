@@ -29,6 +29,8 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
         ),
         # Volume has no limit of its own: what is usual for the weekday is learnt. Two windows, so that a holiday is silent.
         AlertRule(layer=Layer.SYSTEM, metric="rows", tier=Tier.P1, sustained=Sustained(k=2, n=3), dynamic=Dynamic(above=False)),
+        # A promise that was broken: shown by a comparison that holds over all looks of the probation, so once is enough.
+        AlertRule(layer=Layer.PERFORMANCE, metric="probation", tier=Tier.P1),
         # As the decision counts them. Three times the tolerated loss: catastrophic, by convention.
         AlertRule(layer=Layer.PERFORMANCE, tier=Tier.P1, sustained=spec.policy.performance, catastrophic=3.0),
         AlertRule(layer=Layer.DRIFT, metric="drift_share", tier=Tier.P1, sustained=spec.policy.drift),

@@ -23,6 +23,7 @@ from vigil.challenger.compare import ComparisonVerdict
 from vigil.challenger.fit import score
 from vigil.challenger.make import Made, compare_with_champion, labelled_in, make_challenger, make_first
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
+from vigil.challenger.trainer import TrainerHere
 from vigil.decision.break_even import weigh
 from vigil.decision.evidence import history_reach, past_window, trained_rows
 from vigil.decision.hindsight import best_versions
@@ -104,13 +105,17 @@ class History:
         """The version; None where there was too little to train on, or the trainer failed."""
         if version not in self._made:
             try:
-                made = make_first(self.work) if version == FIRST else make_challenger(self.work, self.asked_by(version))
+                made = self._make(version)
                 self._made[version] = replace(made, rows=made.rows.iloc[:0])  # its rows are not looked at again
             except (NotEnoughData, TrainingFailed):
                 if version == FIRST:
                     raise
                 self._made[version] = None
         return self._made[version]
+
+    def _make(self, version: int) -> Made:
+        trainer = TrainerHere(self.work.project.folder, self.work.spec)
+        return make_first(self.work, trainer) if version == FIRST else make_challenger(self.work, self.asked_by(version), trainer)
 
     def gain(self, champion: int, challenger: int) -> float | None:
         """How much better the challenger is where it would be promoted; None where the champion stays."""
@@ -119,7 +124,7 @@ class History:
             one, other = self.made(champion), self.made(challenger)
             self._wins[key] = None
             if one is not None and other is not None:
-                found = compare_with_champion(self.work, self.asked_by(challenger), one.model, other.model)
+                found = compare_with_champion(self.work, self.asked_by(challenger), one.model, other.model, costs=False)
                 self._wins[key] = found.difference if found.verdict is ComparisonVerdict.PROMOTE else None
         return self._wins[key]
 

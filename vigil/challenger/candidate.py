@@ -33,6 +33,7 @@ class Candidate:
         layout, profile: JSON of the reference layout and profile.
         baseline: performance on held-out rows; None where unmeasured.
         parent: the champion that it challenges; None for a first version.
+        output: the end of what the trainer printed.
     """
 
     model: Any
@@ -47,6 +48,7 @@ class Candidate:
     baseline: float | None
     parent: str | None
     code_version: str
+    output: str = ""
 
     def __post_init__(self) -> None:
         odd = sorted(name for name, value in self.metrics.items() if not math.isfinite(value))
@@ -79,8 +81,10 @@ class Candidate:
         return {key: str(value) for key, value in {"trainer": training.trainer, "seed": training.seed, **training.params}.items()}
 
     def documents(self, spec: ModelSpec) -> dict[str, str]:
-        """File name -> JSON: what lies beside the model in its folder ``vigil``."""
+        """File name -> text: what lies beside the model in its folder ``vigil``."""
+        printed = {"training_output.txt": self.output} if self.output else {}
         return {
+            **printed,
             "lineage.json": json.dumps(dict(self.lineage), indent=2),
             "importance.json": json.dumps(dict(self.importance), indent=2),
             "layout.json": self.layout,

@@ -1,5 +1,7 @@
 """Champion against challenger on the same labelled rows: the difference of a metric with a paired bootstrap interval, and a verdict.
 
+What else is asked of a challenger, group by group for instance, stands in :mod:`vigil.challenger.criteria`.
+
 Differs from :mod:`vigil.performance.metrics`, which measures one model. Both models are better or worse on the same hard rows,
 so the interval of the difference is far narrower than the two models' own intervals suggest.
 """
@@ -7,13 +9,15 @@ so the interval of the difference is far narrower than the two models' own inter
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
+from vigil.challenger.criteria import Criterion, Standing, criteria_of
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.performance.metrics import value_of
@@ -54,6 +58,7 @@ class Comparison:
         low, high: the difference's interval at ``confidence``.
         n: labelled rows that both scored.
         minimum_rows: what the spec asks for.
+        criteria: what else it was judged by; one that failed keeps the champion.
     """
 
     metric: str
@@ -67,14 +72,28 @@ class Comparison:
     confidence: float
     resamples: int
     verdict: ComparisonVerdict
+    criteria: tuple[Criterion, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON, as ``Retraining.comparison`` keeps it."""
-        return {name: value.value if isinstance(value, StrEnum) else value for name, value in vars(self).items()}
+        criteria = [asdict(each) | {"standing": each.standing.value} for each in self.criteria]
+        return {**vars(self), "verdict": self.verdict.value, "criteria": criteria}
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> Comparison:
-        return cls(**{**body, "verdict": ComparisonVerdict(body["verdict"])})
+        criteria = tuple(map(Criterion.from_json, body.get("criteria", ())))
+        return cls(**{**body, "verdict": ComparisonVerdict(body["verdict"]), "criteria": criteria})
+
+    @property
+    def failed(self) -> tuple[Criterion, ...]:
+        return tuple(each for each in self.criteria if each.standing is Standing.FAILED)
+
+    def judged_by(self, *more: Criterion) -> Comparison:
+        """Return the comparison with further criteria and the verdict that follows from all."""
+        judged = replace(self, criteria=(*self.criteria, *more))
+        if judged.failed and judged.verdict is ComparisonVerdict.PROMOTE:
+            return replace(judged, verdict=ComparisonVerdict.KEEP)
+        return judged
 
     def sentence(self) -> str:
         """Say it in plain words, with the numbers."""
@@ -87,6 +106,8 @@ class Comparison:
         by = f"{'better' if self.difference > 0 else 'worse'} by {abs(self.difference):.4f}" if self.difference else "no difference"
         if self.verdict is ComparisonVerdict.PROMOTE:
             conclusion = "The challenger is better."
+        elif self.low > 0:
+            conclusion = f"The champion stays all the same: {'; '.join(each.sentence() for each in self.failed)}."
         else:
             conclusion = "The challenger is worse." if self.high < 0 else "That may be chance, so the champion stays."
         return (
@@ -102,6 +123,7 @@ def compare(
     weight: npt.ArrayLike | None,
     spec: ModelSpec,
     rng: np.random.Generator,
+    groups: pd.DataFrame | None = None,
 ) -> Comparison:
     """Compare two models' scores of the same rows by ``spec.compared_on``.
 
@@ -111,10 +133,14 @@ def compare(
     positives a window holds is itself chance, and holding it fixed would make the interval of a loss too narrow. A resample in
     which a class is absent (probability below 1e-4 at the minimum of 10) has no AUC and is left out.
 
-    The verdict is ``promote`` where the interval's low end is above 0, else ``keep``; ``not_enough_data`` below
-    ``comparison.minimum_rows``, or with fewer than 10 rows of a class. The same rows in any order give the same comparison.
+    The verdict is ``promote`` where the interval's low end is above 0 and no criterion of
+    :func:`~vigil.challenger.criteria.criteria_of` failed, else ``keep``; ``not_enough_data`` below ``comparison.minimum_rows``, or with
+    fewer than 10 rows of a class. The same rows in any order give the same comparison.
 
     What it cannot see: rows of later windows. The interval is about rows like these.
+
+    Args:
+        groups: a column for each of ``spec.segments`` and ``spec.fairness.protected``, row by row; None where no group is looked at.
 
     Raises:
         ValueError: the vectors differ in length, a score or label is not finite, or a weight not positive.
@@ -137,7 +163,9 @@ def compare(
     differences = sign * _resampled_differences(metric, scoring, champion, challenger, y, w, asked.resamples, rng)
     tail = (1 - asked.confidence) / 2
     low, high = np.nanquantile(differences, [tail, 1 - tail])
-    return _judged(spec, len(y), (*values, sign * (values[1] - values[0]) + 0.0, float(low) + 0.0, float(high) + 0.0))  # no -0.0
+    judged = _judged(spec, len(y), (*values, sign * (values[1] - values[0]) + 0.0, float(low) + 0.0, float(high) + 0.0))  # no -0.0
+    sorted_groups = None if groups is None else groups.iloc[order].reset_index(drop=True)
+    return judged.judged_by(*criteria_of(champion, challenger, y, w, sorted_groups, spec))
 
 
 def _judged(spec: ModelSpec, n: int, numbers: tuple[float, float, float, float, float] | None) -> Comparison:

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from vigil.challenger.project_code import importable
 from vigil.challenger.rows import LABEL, WEIGHT, model_features
-from vigil.errors import TrainingFailed
+from vigil.errors import TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import value_of
 from vigil.spec.model import ModelSpec, Task
 
@@ -44,15 +44,19 @@ def load_trainer(folder: Path, reference: str) -> Trainer:
             if error.name is not None and (module_name == error.name or module_name.startswith(f"{error.name}.")):
                 raise TrainingFailed(
                     f"trainer {reference!r}: no module {error.name!r} in {folder} or installed; "
-                    f"Python files there: {_listed(path.name for path in folder.glob('*.py'))}"
+                    f"Python files there: {_listed(path.name for path in folder.glob('*.py'))}",
+                    outcome=TrainingOutcome.RAISED,
                 ) from error
-            raise TrainingFailed(f"trainer {reference!r}: importing {module_name} failed: {error}") from error
+            message = f"trainer {reference!r}: importing {module_name} failed: {error}"
+            raise TrainingFailed(message, outcome=TrainingOutcome.RAISED) from error
         except Exception as error:  # whatever the project's code raises while it is imported
-            raise TrainingFailed(f"trainer {reference!r}: importing {module_name} raised {_described(error)}") from error
+            message = f"trainer {reference!r}: importing {module_name} raised {_described(error)}"
+            raise TrainingFailed(message, outcome=TrainingOutcome.RAISED) from error
     function = getattr(module, function_name, None)
     if not callable(function):
         raise TrainingFailed(
-            f"trainer {reference!r}: {module_name} has no function {function_name!r}; its functions: {_listed(_functions(module))}"
+            f"trainer {reference!r}: {module_name} has no function {function_name!r}; its functions: {_listed(_functions(module))}",
+            outcome=TrainingOutcome.RAISED,
         )
     return function  # type: ignore[no-any-return]
 
@@ -70,8 +74,11 @@ def fit(trainer: Trainer, rows: pd.DataFrame, spec: ModelSpec) -> Any:
     np.random.seed(spec.training.seed)
     try:
         model = trainer(rows.copy(), spec, dict(spec.training.params))
+    except TrainingFailed:  # a trainer in a process of its own: it says how it failed
+        raise
     except Exception as error:  # whatever the project's code raises
-        raise TrainingFailed(f"trainer {spec.training.trainer!r} raised {_described(error)}") from error
+        outcome = TrainingOutcome.OUT_OF_MEMORY if isinstance(error, MemoryError) else TrainingOutcome.RAISED
+        raise TrainingFailed(f"trainer {spec.training.trainer!r} raised {_described(error)}", outcome=outcome) from error
     finally:
         np.random.set_state(state)
     score(model, rows.head(20), spec)
@@ -100,7 +107,8 @@ def score(model: Any, rows: pd.DataFrame, spec: ModelSpec) -> Floats:
         expected = f"({len(rows)}, 2)" if spec.task is Task.BINARY else f"({len(rows)},)"
         raise TrainingFailed(f"{spec.model}: `{method}` of {type(model).__name__} returned shape {answer.shape}, expected {expected}")
     if not np.isfinite(scores).all():
-        raise TrainingFailed(f"{spec.model}: {int((~np.isfinite(scores)).sum())} of {len(scores)} scores are NaN or infinite")
+        message = f"{spec.model}: {int((~np.isfinite(scores)).sum())} of {len(scores)} scores are NaN or infinite"
+        raise TrainingFailed(message, outcome=TrainingOutcome.NOT_A_NUMBER)
     if spec.task is Task.BINARY and (scores.min() < 0 or scores.max() > 1):
         raise TrainingFailed(f"{spec.model}: probabilities lie in [0, 1], got [{scores.min():g}, {scores.max():g}]")
     return scores

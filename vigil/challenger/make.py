@@ -6,9 +6,11 @@ same store and labels, gives the same model: everything is as of its decision, i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import ibis
@@ -16,18 +18,22 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from vigil.challenger.compare import Comparison, compare
-from vigil.challenger.fit import fit, load_trainer, permutation_importance, score
+from vigil.challenger.compare import Comparison, ComparisonVerdict, compare
+from vigil.challenger.costs import costs_of
+from vigil.challenger.criteria import cost_criteria
+from vigil.challenger.fit import permutation_importance, score
+from vigil.challenger.held_out import measured_on
 from vigil.challenger.recalibrate import method_for, recalibrate
-from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows, rows_digest, training_rows
+from vigil.challenger.rows import GROUP, LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
 from vigil.challenger.span import better_span, try_spans
+from vigil.challenger.trainer import Fitter
 from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
 from vigil.decision.kind import Span, kind_of, span_of
 from vigil.decision.types import Action, Decision
-from vigil.errors import NotEnoughData
+from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
-from vigil.spec.model import FeatureType
+from vigil.spec.model import FeatureType, ModelSpec
 from vigil.store.records import Evaluation
 from vigil.window import Window, parse_moment
 from vigil.workspace import Workspace
@@ -46,6 +52,8 @@ class Made:
         baseline: the performance metric on held-out rows.
         importance: feature -> share.
         layout, profile: JSON of the reference.
+        held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`).
+        output: the end of what the trainer printed.
     """
 
     model: Any
@@ -56,41 +64,60 @@ class Made:
     importance: Mapping[str, float]
     layout: str
     profile: str
+    held_out: Mapping[str, Any]
+    output: str = ""
 
 
-def make_first(work: Workspace) -> Made:
+def make_first(work: Workspace, fitter: Fitter) -> Made:
     """Make the first version from the reference rows.
 
-    Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest; the version itself is
-    then fitted to all of them.
+    Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest, without the label delay before that
+    fifth; the version itself is fitted to all of them.
 
     Raises:
         SourceError, NotEnoughData, TrainingFailed: there are no such rows, too few, or the trainer fails on them.
     """
     spec = work.spec
-    rows = training_rows(pd.DataFrame(), work.source.reference_rows().to_pandas(), spec)
+    reference = work.source.reference_rows().to_pandas()
+    known = training_rows(pd.DataFrame(), reference, spec, also=[name for name in spec.fairness.protected if name in reference])
+    rows = known[[name for name in known if not name.startswith(GROUP)]]  # what it measures by is not trained on
     cut = int(len(rows) * FIRST_FIT_SHARE)
-    trainer = load_trainer(work.project.folder, spec.training.trainer)
-    early = fit(trainer, rows.iloc[:cut], spec)
-    held_out = rows.iloc[cut:].reset_index(drop=True)
-    lineage = {"trained_on": [], "holdout": [], "excluded": {}, "include_reference": True, "reference_rows": len(rows), "window_rows": 0}
-    return _finish(work, fit(trainer, rows, spec), early, rows, held_out, lineage, ())
+    held_out = known.iloc[cut:].reset_index(drop=True)
+    earlier = _before_gap(rows.iloc[:cut], held_out, spec)
+    early, model = fitter.fit(earlier, rows)
+    lineage = {
+        "baseline_rows": len(earlier),
+        "trained_on": [],
+        "holdout": [],
+        "excluded": {},
+        "include_reference": True,
+        "reference_rows": len(rows),
+        "window_rows": 0,
+    }
+    return _finish(work, model, early, rows, held_out, lineage, ())
 
 
-def make_challenger(work: Workspace, decision: Decision, champion: Any = None) -> Made:
+def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Leave out the label delay before the held-out rows; all stay where that leaves too few, as of a reference of one day."""
+    begins = held_out[spec.columns.time].min() - timedelta(days=spec.labels.delay_days)
+    kept = rows[~(rows[spec.columns.time] >= begins)].reset_index(drop=True)
+    return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
+
+
+def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champion: Any = None) -> Made:
     """Make the challenger that a decision asks for, from labels known when it was made.
 
     Args:
         champion: the fitted model that a RECALIBRATE decision puts right; of no use to any other.
 
     Raises:
-        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :func:`fit`.
+        NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :meth:`Fitter.fit`.
     """
-    spec, (plan, tried) = work.spec, _chosen_plan(work, decision)
+    spec, (plan, tried) = work.spec, _chosen_plan(work, decision, fitter)
     labelled = labelled_in(work, plan.trained_on, decision)
     reference = work.source.reference_rows().to_pandas() if plan.include_reference else None
     needed = _labels_needed(work, decision)
-    rows = training_rows(labelled, reference, spec, minimum=needed)
+    rows = training_rows(labelled, reference, spec, before=plan.cut_off, minimum=needed)
     lineage = {
         **plan.to_json(),
         "kind": kind_of(decision),
@@ -99,28 +126,43 @@ def make_challenger(work: Workspace, decision: Decision, champion: Any = None) -
         "labels_as_of": decision.as_of.isoformat(),
         "reference_rows": 0 if reference is None else len(reference),
         "window_rows": len(labelled),
+        "rows_after_cut_off": len(labelled) + _labelled_count(reference, spec) - len(rows),
         "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
     if decision.action is Action.RECALIBRATE:
         model = recalibrate(champion, rows, spec)
         lineage["recalibration"] = method_for(len(rows))
     else:
-        model = fit(load_trainer(work.project.folder, spec.training.trainer), rows, spec)
+        (model,) = fitter.fit(rows)
     return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
 
 
-def compare_with_champion(work: Workspace, decision: Decision, champion: Any, challenger: Any) -> Comparison:
-    """Score the plan's held-out rows, which come after the challenger's training cut-off, with both models and compare."""
-    rows = held_out_rows(work, plan_of(work, decision), decision)
-    rng = np.random.default_rng(work.spec.training.seed)
-    return compare(
-        score(champion, rows, work.spec),
-        score(challenger, rows, work.spec),
-        rows[LABEL].to_numpy(),
-        rows[WEIGHT].to_numpy(),
-        work.spec,
-        rng,
-    )
+def _labelled_count(reference: pd.DataFrame | None, spec: ModelSpec) -> int:
+    return 0 if reference is None else int(reference[spec.columns.label].notna().sum())
+
+
+def compare_with_champion(work: Workspace, decision: Decision, champion: Any, challenger: Any, *, costs: bool = True) -> Comparison:
+    """Score the plan's held-out rows, which come after the challenger's training cut-off, with both models and compare.
+
+    Args:
+        costs: whether the time that scoring takes and the models' sizes are judged too; not for what has to come out the same again.
+    """
+    return compare_on(work, plan_of(work, decision).holdout, decision.as_of, champion, challenger, costs=costs)
+
+
+def compare_on(
+    work: Workspace, windows: tuple[Window, ...], as_of: datetime, champion: Any, challenger: Any, *, costs: bool = True
+) -> Comparison:
+    """Score the windows' rows that had a label at ``as_of`` with both models and compare; ``costs`` as above."""
+    spec = work.spec
+    rows = labelled_rows(labelled_by(work, windows, as_of), spec, spec.fairness.protected)
+    rng = np.random.default_rng(spec.training.seed)
+    scores = score(champion, rows, spec), score(challenger, rows, spec)
+    found = compare(*scores, rows[LABEL].to_numpy(), rows[WEIGHT].to_numpy(), spec, rng, groups_of(rows, spec))
+    if not costs or found.verdict is ComparisonVerdict.NOT_ENOUGH_DATA:
+        return found
+    measured = costs_of(champion, challenger, rows, spec)
+    return found.judged_by(*cost_criteria(measured.champion, measured.challenger, measured.rows, spec))
 
 
 def plan_of(work: Workspace, decision: Decision, span: Span | None = None) -> TrainingPlan:
@@ -132,13 +174,14 @@ def plan_of(work: Workspace, decision: Decision, span: Span | None = None) -> Tr
     return plan_training(work.spec, decision.window, evaluated(work, decision), decisions, wanted=wanted)
 
 
-def _chosen_plan(work: Workspace, decision: Decision) -> tuple[TrainingPlan, dict[str, float]]:
+def _chosen_plan(work: Workspace, decision: Decision, fitter: Fitter) -> tuple[TrainingPlan, dict[str, float]]:
     """The plan of the decision's span, and of a recent one the specification's where a trial says that it learns the recent rows better."""
     plan = plan_of(work, decision)
     if plan.span is not Span.RECENT or decision.action is Action.RECALIBRATE:
         return plan, {}
     whole = plan_of(work, decision, Span.SPECIFIED)
     recent = labelled_rows(labelled_in(work, plan.trained_on, decision), work.spec)
+    recent = recent[~(recent[work.spec.columns.time] >= plan.cut_off)].reset_index(drop=True)
     if len(recent) < work.spec.training.minimum_rows:
         return whole, {}
     before = tuple(window for window in whole.trained_on if window not in plan.trained_on)
@@ -148,7 +191,7 @@ def _chosen_plan(work: Workspace, decision: Decision) -> tuple[TrainingPlan, dic
     parts = [labelled_rows(part, work.spec) for part in older]
     if not parts:
         return plan, {}
-    tried = try_spans(recent, pd.concat(parts), load_trainer(work.project.folder, work.spec.training.trainer), work.spec)
+    tried = try_spans(recent, pd.concat(parts), fitter.for_trials(), work.spec)
     return (plan if better_span(tried, work.spec) is Span.RECENT else whole), tried
 
 
@@ -164,13 +207,18 @@ def evaluated(work: Workspace, decision: Decision) -> tuple[Evaluation, ...]:
 
 def held_out_rows(work: Workspace, plan: TrainingPlan, decision: Decision) -> pd.DataFrame:
     """Return the labelled rows of the plan's holdout, in canonical order."""
-    return labelled_rows(labelled_in(work, plan.holdout, decision), work.spec)
+    return labelled_rows(labelled_in(work, plan.holdout, decision), work.spec, work.spec.fairness.protected)
 
 
 def labelled_in(work: Workspace, windows: tuple[Window, ...], decision: Decision) -> pd.DataFrame:
     """Return the windows' labelled rows as known when the decision was made, under the log's own column names."""
+    return labelled_by(work, windows, decision.as_of)
+
+
+def labelled_by(work: Workspace, windows: tuple[Window, ...], as_of: datetime) -> pd.DataFrame:
+    """Return the windows' labelled rows as known at a moment, under the log's own column names."""
     columns = work.spec.columns
-    frame: pd.DataFrame = work.source.labelled(windows, decision.as_of).to_pandas()
+    frame: pd.DataFrame = work.source.labelled(windows, as_of).to_pandas()
     names = {LABEL: columns.label}
     if columns.inclusion_probability is not None:
         names["inclusion_probability"] = columns.inclusion_probability
@@ -193,6 +241,10 @@ def _finish(
     scores = score(scored_by, held_out, spec)
     label, weight = held_out[LABEL].to_numpy(), held_out[WEIGHT].to_numpy()
     baseline = value_of(spec.performance.metric, scores, label, weight, scoring=spec.performance.scoring)
+    if not math.isfinite(baseline):
+        raise TrainingFailed(
+            f"{spec.model}: {spec.performance.metric} on held-out rows is {baseline}", outcome=TrainingOutcome.NOT_A_NUMBER
+        )
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
     with _as_table(work, held_out.assign(**{spec.columns.score: scores})) as scored:
         population = _population(work, windows, include_reference=bool(lineage["include_reference"]))
@@ -206,6 +258,7 @@ def _finish(
         importance=importance,
         layout=layout.to_json(),
         profile=profile.to_json(),
+        held_out=measured_on(held_out, scores, spec),
     )
 
 

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
 
@@ -42,6 +42,22 @@ def project_modules(folder: Path) -> tuple[ModuleType, ...]:
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] not in ROOMS | {"__main__"} and "site-packages" not in str(_location(module)) and _lies_in(module, folder)
     )
+
+
+@contextmanager
+def by_value(folder: Path) -> Iterator[None]:
+    """Let cloudpickle take the project's own modules by value for the block: a version must not need the folder as it was."""
+    import cloudpickle  # type: ignore[import-untyped]
+
+    own = project_modules(folder)
+    for module in own:
+        cloudpickle.register_pickle_by_value(module)
+    try:
+        yield
+    finally:
+        for module in own:
+            with suppress(ValueError):  # another thread has ended its block on the same module
+                cloudpickle.unregister_pickle_by_value(module)
 
 
 def _location(module: ModuleType) -> str | None:

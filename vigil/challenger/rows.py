@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Collection
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from vigil.errors import NotEnoughData, SourceError
 from vigil.spec.model import FeatureType, ModelSpec, Task
 
 LABEL, WEIGHT = "label", "weight"  # the names that trainers are given
+GROUP = "group: "  # before the name of a column that models are not given
 
 
 def model_features(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
@@ -42,12 +45,12 @@ def model_features(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     return pd.DataFrame(columns, index=rows.index)
 
 
-def labelled_rows(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+def labelled_rows(rows: pd.DataFrame, spec: ModelSpec, also: Collection[str] = ()) -> pd.DataFrame:
     """Return labelled rows in canonical order: the features, ``label``, ``weight`` and the time column (UTC, NaT where absent).
 
     ``rows`` have the log's own names (``spec.columns``). ``weight`` is 1 / inclusion probability, 1 where the column is not there.
-    Rows without a label are left out. The order is by time, then id, then content, so that it does not depend on the order
-    in which the rows came.
+    ``also`` are columns that no model is given (protected ones), carried along as ``group: NAME``. Rows without a label are left out.
+    The order is by time, then id, then content, so that it does not depend on the order in which the rows came.
 
     Raises:
         SourceError: a feature or the label is missing, an inclusion probability is not in (0, 1], or a binary label is not 0 or 1.
@@ -60,6 +63,8 @@ def labelled_rows(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     frame[LABEL] = _labels(rows[columns.label], spec)
     frame[WEIGHT] = _weights(rows, spec)
     frame[columns.time] = _times(rows, columns.time)
+    for name in also:
+        frame[GROUP + name] = _present(rows, name, spec)
     ids = rows[columns.id].astype(str) if columns.id in rows.columns else pd.Series("", index=rows.index)
     content = hash_pandas_object(frame, index=False)
     order = pd.DataFrame({"time": frame[columns.time], "id": ids, "content": content}).sort_values(["time", "id", "content"]).index
@@ -67,14 +72,28 @@ def labelled_rows(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     return ordered
 
 
-def training_rows(labelled: pd.DataFrame, reference: pd.DataFrame | None, spec: ModelSpec, *, minimum: int | None = None) -> pd.DataFrame:
+def training_rows(
+    labelled: pd.DataFrame,
+    reference: pd.DataFrame | None,
+    spec: ModelSpec,
+    *,
+    before: datetime | None = None,
+    also: Collection[str] = (),
+    minimum: int | None = None,
+) -> pd.DataFrame:
     """Return what the trainer is given: the reference's rows before those of the windows, each in canonical order.
+
+    Args:
+        before: rows at or after this moment are left out; those without a time stay.
+        also: as of :func:`labelled_rows`.
 
     Raises:
         NotEnoughData: fewer rows than ``minimum`` (default ``training.minimum_rows``), or one class only.
         SourceError: as :func:`labelled_rows`.
     """
-    parts = [labelled_rows(part, spec) for part in (reference, labelled) if part is not None and len(part)]
+    parts = [labelled_rows(part, spec, also) for part in (reference, labelled) if part is not None and len(part)]
+    if before is not None:
+        parts = [part[~(part[spec.columns.time] >= before)] for part in parts]
     count = sum(map(len, parts))
     needed = spec.training.minimum_rows if minimum is None else minimum
     if count < needed:
@@ -85,6 +104,12 @@ def training_rows(labelled: pd.DataFrame, reference: pd.DataFrame | None, spec: 
     if spec.task is Task.BINARY and frame[LABEL].nunique() < 2:
         raise NotEnoughData(f"{spec.model}: training needs rows of both classes, all {count} have label {frame[LABEL].iloc[0]}")
     return frame
+
+
+def groups_of(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Return the segment and protected columns of labelled rows as text, under their own names; null is ``(null)``."""
+    named = {name: name for name in spec.segments} | {name: GROUP + name for name in spec.fairness.protected if GROUP + name in rows}
+    return pd.DataFrame({name: rows[column].astype("string").fillna("(null)") for name, column in named.items()}, index=rows.index)
 
 
 def rows_digest(frame: pd.DataFrame) -> str:
@@ -105,6 +130,13 @@ def rows_digest(frame: pd.DataFrame) -> str:
         else:
             digest.update(json.dumps([None if pd.isna(value) else str(value) for value in column]).encode())
     return digest.hexdigest()
+
+
+def _present(rows: pd.DataFrame, name: str, spec: ModelSpec) -> pd.Series:
+    if name not in rows.columns:
+        raise SourceError("a protected column is missing from the labelled rows", source=spec.model, column=name)
+    found: pd.Series = rows[name]
+    return found
 
 
 def _labels(label: pd.Series, spec: ModelSpec) -> np.ndarray:

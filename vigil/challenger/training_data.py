@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from vigil.decision.kind import Span
@@ -63,8 +63,10 @@ class TrainingPlan:
 
     Attributes:
         window: the window whose decision asks for the challenger.
-        trained_on: fit windows whose labelled rows the trainer sees.
+        trained_on: fit windows whose labelled rows before the cut-off the trainer sees.
         holdout: the latest fit windows; all of them later than ``trained_on``, never shown to the trainer.
+        gap_from: where the gap before the holdout begins: the label delay earlier. What a row of the gap turned out to be was decided
+            during the holdout, so that a model trained on it may have been told of the holdout.
         excluded: windows between the first trained on and ``window`` that are in neither, each with its reason.
         include_reference: whether the reference rows of the source are pooled with them.
         span: which rows were asked for.
@@ -75,12 +77,13 @@ class TrainingPlan:
     holdout: tuple[Window, ...]
     excluded: tuple[Exclusion, ...]
     include_reference: bool
+    gap_from: datetime
     span: Span = Span.SPECIFIED
 
     @property
     def cut_off(self) -> datetime:
-        """No row at or after this moment is trained on: the end of the last window trained on."""
-        return self.trained_on[-1].end
+        """No row at or after this moment is trained on, of the windows or of the reference."""
+        return min(self.trained_on[-1].end, self.gap_from)
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON: the lineage that is kept with the version."""
@@ -90,6 +93,7 @@ class TrainingPlan:
             "holdout": [window.key for window in self.holdout],
             "excluded": {exclusion.window.key: exclusion.reason for exclusion in self.excluded},
             "include_reference": self.include_reference,
+            "gap_from": self.gap_from.isoformat(),
             "span": self.span.value,
             "cut_off": self.cut_off.isoformat(),
         }
@@ -102,7 +106,8 @@ def plan_training(
 
     Fit is a window that was evaluated, passed data quality, was not decided FIX_DATA, overlaps no declared anomaly and has labels.
     The latest ``training.holdout_windows`` fit windows up to and with ``window`` are kept for the comparison; the
-    ``training.windows`` fit windows before them are trained on (fewer where there are fewer, but at least one).
+    ``training.windows`` fit windows before them are trained on (fewer where there are fewer, but at least one), those that lie
+    wholly in the gap of ``labels.delay_days`` before the holdout excepted.
 
     Where ``wanted.since`` says when the harm began, the holdout leaves one window of that time to be trained on, and keeps one at least.
 
@@ -126,6 +131,7 @@ def plan_training(
     holdout: list[Window] = []
     trained_on: list[Window] = []
     excluded: list[Exclusion] = []
+    delay = timedelta(days=spec.labels.delay_days)
     for looked_at in reversed(grid):
         if len(trained_on) == spec.training.windows or wanted.reached(looked_at, [evaluated[each] for each in trained_on]):
             break
@@ -134,6 +140,8 @@ def plan_training(
             excluded.append(Exclusion(looked_at, reason))
         elif len(holdout) < kept:
             holdout.append(looked_at)
+        elif looked_at.start >= holdout[-1].start - delay:
+            excluded.append(Exclusion(looked_at, f"within {spec.labels.delay_days:g} days (the label delay) before the comparison's rows"))
         else:
             trained_on.append(looked_at)
     if not trained_on:
@@ -148,6 +156,7 @@ def plan_training(
         holdout=tuple(reversed(holdout)),
         excluded=tuple(reversed(excluded)),
         include_reference=wanted.include_reference(spec),
+        gap_from=holdout[-1].start - delay,
         span=wanted.span,
     )
 

@@ -6,11 +6,12 @@ The words are those of :mod:`vigil.decision.words`; here they only get a form.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from vigil.decision.phrases import number
 from vigil.decision.types import Decision
 from vigil.decision.words import explain
-from vigil.measurement import Measurement, Verdict
+from vigil.measurement import WHOLE, Measurement, Verdict
 from vigil.store.records import Retraining
 
 _ORDER = {Verdict.BREACH: 0, Verdict.WARNING: 1, Verdict.NOT_ENOUGH_DATA: 2, Verdict.OK: 3}
@@ -40,12 +41,36 @@ def retraining_markdown(retraining: Retraining, decision: Decision) -> str:
     lines = [f"## {retraining.model}: {retraining.state.value.replace('_', ' ')}", "", escaped(retraining.reason or "Under way."), ""]
     lines += [f"It was asked for because: {escaped(decision.reason)}", ""]
     rows = [("champion when it was requested", retraining.champion), ("challenger", retraining.challenger or "none yet")]
-    rows += [(name.replace("_", " "), str(value)) for name, value in retraining.comparison.items()]
+    rows += [(name.replace("_", " "), str(value)) for name, value in retraining.comparison.items() if name != "criteria"]
     if retraining.by:
         rows.append(("by", retraining.by))
     lines += table(("", ""), rows)
+    criteria = retraining.comparison.get("criteria", ())
+    if criteria:
+        lines += ["", "### Criteria", "", *table(CRITERIA, map(criterion_cells, criteria))]
     lines += ["", f"decision `{retraining.decision_id}`; `vigil approve {retraining.decision_id} --reason ...` where it waits for approval"]
     return "\n".join(lines)
+
+
+CRITERIA = ("criterion", "group", "champion", "challenger", "difference", "interval", "limit", "p (Holm)", "n", "standing")
+
+
+def criterion_cells(criterion: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a criterion of a comparison (plain JSON) as the cells of a table with the header :data:`CRITERIA`."""
+    low, high = criterion["low"], criterion["high"]
+    return (
+        str(criterion["name"]).replace("_", " "),
+        "all rows" if criterion["subject"] == WHOLE else str(criterion["subject"]),
+        *(_figure(criterion[name]) for name in ("champion", "challenger", "difference")),
+        "–" if low is None or high is None else f"{number(low)} to {number(high)}",
+        *(_figure(criterion[name]) for name in ("limit", "p_value")),
+        f"{criterion['n']:,}",
+        str(criterion["standing"]).replace("_", " "),
+    )
+
+
+def _figure(value: float | None) -> str:
+    return "–" if value is None else number(value)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -17,6 +17,7 @@ from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
 from vigil.evaluation.scores import label_free, population_of
 from vigil.health.measure import measure_health
+from vigil.health.training import measure_training
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.fairness import Called, measure_fairness
 from vigil.performance.maturity import Maturity
@@ -147,6 +148,11 @@ def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
 def health_of(source: ModelSource, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
     """Measure latency, errors and throughput of the looked-at version."""
     return measure_health(source.predictions(look.window), spec, version=look.version)
+
+
+def training_of(store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
+    """Measure how reliably challengers were trained, as known at the look."""
+    return measure_training(store.training_attempts(spec.model), spec, look.as_of)
 
 
 def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataFrame:

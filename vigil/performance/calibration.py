@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import chndtr, chndtrinc
 
-from vigil.performance.cores import Vector
-from vigil.performance.intervals import Interval
+from vigil.performance.cores import Vector, effective_size, weighted_mean
+from vigil.performance.intervals import Interval, wilson_interval
 
 BINS = 10  # convention (Guo et al. 2017); fewer where a bin would have less than PER_BIN rows
 PER_BIN = 20  # rows from which the mean of a bin is nearly normal; convention
@@ -33,11 +34,7 @@ def calibration_error(score: Vector, label: Vector, w: Vector, *, confidence: fl
     >>> round(calibration_error(np.full(400, 0.2), np.repeat([0.0, 1.0], 200), np.ones(400))[0], 3)
     0.299
     """
-    count = max(1, min(BINS, len(score) // PER_BIN))
-    _, level = np.unique(score, return_inverse=True)  # equal scores are in one bin
-    at = np.bincount(level, w)
-    middle = (np.cumsum(at) - at / 2)[level]
-    place = np.minimum((middle / np.sum(w) * count).astype(np.int64), count - 1)
+    place, count = _bins(score, w)
     mass = np.bincount(place, w, count)
     held = mass > 0
     error = np.divide(np.bincount(place, w * (label - score), count), mass, out=np.zeros(count), where=held)
@@ -55,6 +52,41 @@ def calibration_error(score: Vector, label: Vector, w: Vector, *, confidence: fl
     tail = (1 - confidence) / 2
     low, high = (_noncentrality(total / scale, df, p) for p in (1 - tail, tail))
     return value, (min(math.sqrt(low * scale), 1.0), min(math.sqrt(high * scale), 1.0))
+
+
+class Bin(NamedTuple):
+    """Rows of similar scores: their mean score, the share of them with label 1 with its interval, and how many they are."""
+
+    score: float
+    share: float
+    low: float
+    high: float
+    n: int
+
+
+def reliability(score: Vector, label: Vector, w: Vector, *, confidence: float = 0.95) -> tuple[Bin, ...]:
+    """Return the bins of :func:`calibration_error`, by score: well calibrated where each share is its mean score but for chance.
+
+    The intervals are Wilson's at Kish's effective size, each for itself.
+    """
+    place, count = _bins(score, w)
+    found = []
+    for each in range(count):
+        inside = place == each
+        if inside.any():
+            share, size = weighted_mean(label[inside], w[inside]), effective_size(w[inside])
+            low, high = wilson_interval(share, size, max(size - 1, 1.0), confidence)
+            found.append(Bin(weighted_mean(score[inside], w[inside]), share, min(low, share), max(high, share), int(inside.sum())))
+    return tuple(found)
+
+
+def _bins(score: Vector, w: Vector) -> tuple[npt.NDArray[np.int64], int]:
+    """The bin of each row, and how many there are: of equal mass, equal scores in one."""
+    count = max(1, min(BINS, len(score) // PER_BIN))
+    _, level = np.unique(score, return_inverse=True)
+    at = np.bincount(level, w)
+    middle = (np.cumsum(at) - at / 2)[level]
+    return np.minimum((middle / np.sum(w) * count).astype(np.int64), count - 1), count
 
 
 def calibrated(seen: tuple[Vector, Vector, Vector]) -> Callable[[Vector], Vector]:

@@ -413,8 +413,17 @@ class Policy(Grown):
     )
 
 
-class Training(SpecModel):
+class Limits(SpecModel):
+    """What the trainer's process may take. Beyond it is ended, and the attempt has failed."""
+
+    seconds: Annotated[float, Field(gt=0)] = 3600.0  # of the clock on the wall; convention
+    memory_mb: Annotated[int, Field(ge=1)] | None = None  # resident, of the process and its own children; null: what the machine has
+
+
+class Training(Grown):
     """How a challenger is made."""
+
+    later: ClassVar[tuple[str, ...]] = ("limits", "retries")
 
     trainer: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # module:function in the project's folder or installed
     windows: Annotated[int, Field(ge=1)] = 12  # the most recent fit windows; more are not looked back for
@@ -424,16 +433,48 @@ class Training(SpecModel):
     params: dict[str, Any] = Field(default_factory=dict)  # passed to the trainer as they are
     requirements: tuple[str, ...] = ()  # pip requirements logged with the version; empty: scikit-learn's installed version
     seed: int = 0
+    limits: Limits = Limits()
+    retries: Annotated[int, Field(ge=0, le=10)] = 0  # how often an attempt that failed, however it did, is made again
 
 
-class Comparison(SpecModel):
+class Probation(SpecModel):
+    """The windows after a promotion in which the version that was replaced scores beside the new one."""
+
+    windows: Annotated[int, Field(ge=0, le=100)] = 0  # 0: no probation
+    rollback: bool = False  # bring the replaced version back where it is shown to be better; false: an incident only
+
+
+class Comparison(Grown):
     """How champion and challenger are compared, on the same labelled rows."""
+
+    later: ClassVar[tuple[str, ...]] = (
+        "guarded",
+        "margin",
+        "calibration_margin",
+        "tolerated_flips",
+        "tolerated_slowdown",
+        "tolerated_growth",
+        "approvers",
+        "approval_days",
+        "probation",
+        "shadow_windows",
+    )
 
     metric: Metric | None = None  # None: the performance metric
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95  # of the paired bootstrap interval
     resamples: Annotated[int, Field(ge=200)] = 1000
     minimum_rows: Annotated[int, Field(ge=20)] = 200
     promotion: Literal["approve", "automatic"] = "approve"
+    approvers: tuple[str, ...] = ()  # users who may approve and reject; empty: everybody who may write to the store
+    approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
+    probation: Probation = Probation()
+    shadow_windows: Annotated[int, Field(ge=0, le=100)] = 0  # so many more a challenger with too few labels is given; 0: champion stays
+    guarded: tuple[str, ...] | None = None  # columns in none of whose values a challenger may lose; null: fairness.protected
+    margin: Annotated[float, Field(gt=0)] | None = None  # what it may lose there, in the metric's unit; null: performance.tolerated_loss
+    calibration_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05  # binary: what the calibration error may grow by; convention
+    tolerated_flips: Annotated[float, Field(gt=0, lt=1)] | None = None  # binary: share of rows whose decision may change; null: any
+    tolerated_slowdown: Annotated[float, Field(ge=1)] | None = None  # time to score a row, as a multiple of the champion's; null: any
+    tolerated_growth: Annotated[float, Field(ge=1)] | None = None  # size of the saved model, as a multiple of the champion's; null: any
 
 
 class Reports(SpecModel):
@@ -497,6 +538,18 @@ class ModelSpec(Grown):
         if self.task is not Task.BINARY and (self.business.value is not None or self.performance.label_free):
             key = "performance.label_free" if self.performance.label_free else "business.value"
             raise ValueError(f"{key} is for binary models only; remove it")
+        unknown = sorted(set(self.guarded) - {*self.segments, *self.fairness.protected})
+        if unknown:
+            raise ValueError(
+                f"comparison.guarded: {', '.join(unknown)} is neither in segments nor in fairness.protected; name it there first"
+            )
+        if self.guarded and self.comparison.margin is None and self.compared_on is not self.performance.metric:
+            raise ValueError(
+                "comparison.margin: guarded groups are compared on "
+                f"{self.compared_on}, and performance.tolerated_loss is in {self.performance.metric}; say what may be lost"
+            )
+        if self.comparison.tolerated_flips is not None and self.task is not Task.BINARY:
+            raise ValueError("comparison.tolerated_flips is for binary models only; remove it")
         if self.business.minimum_value is not None and self.business.value is None:
             raise ValueError("business.minimum_value needs business.value: what a hit, a false alarm, a miss and a pass are worth")
         if self.fairness.protected and self.task is not Task.BINARY:
@@ -537,6 +590,16 @@ class ModelSpec(Grown):
     @property
     def compared_on(self) -> Metric:
         return self.comparison.metric or self.performance.metric
+
+    @property
+    def guarded(self) -> tuple[str, ...]:
+        """The columns in none of whose values a challenger may lose."""
+        return self.fairness.protected if self.comparison.guarded is None else self.comparison.guarded
+
+    @property
+    def guarded_margin(self) -> float:
+        """What a challenger may lose in a guarded group, in :attr:`compared_on`'s unit."""
+        return self.performance.tolerated_loss if self.comparison.margin is None else self.comparison.margin
 
     def as_of(self, window: Window) -> datetime:
         """When a window is due to be measured: its end plus the label delay."""

@@ -26,6 +26,7 @@ from vigil.decision.types import Decision
 from vigil.measurement import Measurement
 from vigil.store.ledger import LedgerCheck
 from vigil.store.records import (
+    Approval,
     Batch,
     Champion,
     Evaluation,
@@ -37,6 +38,7 @@ from vigil.store.records import (
     RetrainingState,
     Review,
     ReviewSession,
+    TrainingAttempt,
     Version,
 )
 from vigil.window import Window
@@ -217,6 +219,43 @@ class Store(Protocol):
     def retrainings(self, model: str) -> tuple[Retraining, ...]:
         """All retrainings of a model, in the order they were requested."""
         ...
+
+    def ask_approval(self, asked: Approval, *, comparison: Mapping[str, Any], reason: str, at: datetime) -> Retraining:
+        """Let a registered retraining wait for a person's answer to ``asked``, together or not at all.
+
+        Raises:
+            Conflict: the champion is another one than was compared with, or something else was asked already.
+        """
+        ...
+
+    def approval(self, decision_id: str) -> Approval | None: ...
+
+    def answer_approval(
+        self, decision_id: str, *, approve: bool, by: str, reason: str, at: datetime, evidence: str | None = None
+    ) -> Retraining:
+        """Answer what was asked: the answer, the champion's move and the retraining's state are one transaction.
+
+        The same answer by the same person again changes nothing.
+
+        Args:
+            evidence: the beginning of the digest of what was read; None: not compared.
+
+        Raises:
+            Conflict: somebody else answered first, the champion has moved since it was asked, or another evidence was read.
+            NotAllowed: nothing is asked, or the time to answer is over.
+        """
+        ...
+
+    def expire_approval(self, decision_id: str, *, at: datetime) -> bool:
+        """End a wait whose time is over; False where there is none."""
+        ...
+
+    def record_training_attempt(self, attempt: TrainingAttempt) -> bool:
+        """Keep how an attempt to train ended; of two processes that made the same attempt the first one's stays."""
+        ...
+
+    def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
+        """All attempts to train challengers of a model, in the order of recording."""
 
     def save_payoff(self, payoff: Payoff) -> bool:
         """Keep what a promotion brought; one per decision, never changed."""

@@ -8,6 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from vigil.errors import TrainingOutcome
 from vigil.window import Window
 
 
@@ -153,6 +154,7 @@ class PromotionKind(StrEnum):
     ADOPTED = "adopted"
     PROMOTED = "promoted"
     ROLLED_BACK = "rolled_back"
+    OUTSIDE = "outside"  # somebody moved the alias in MLflow, past vigil
 
 
 @dataclass(frozen=True)
@@ -175,29 +177,34 @@ class RetrainingState(StrEnum):
 
     REQUESTED = "requested"
     REGISTERED = "registered"
+    SHADOW = "shadow"  # too few labels to compare: it scores beside the champion
     WAITING = "waiting_for_approval"
     PROMOTED = "promoted"
     KEPT = "champion_kept"
     REJECTED = "rejected"
+    EXPIRED = "expired"
     FAILED = "failed"
 
     @property
     def final(self) -> bool:
-        return self in (RetrainingState.PROMOTED, RetrainingState.KEPT, RetrainingState.REJECTED, RetrainingState.FAILED)
+        return self not in (RetrainingState.REQUESTED, RetrainingState.REGISTERED, RetrainingState.SHADOW, RetrainingState.WAITING)
 
 
 EDGES: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
     RetrainingState.REQUESTED: (RetrainingState.REGISTERED, RetrainingState.FAILED),
     RetrainingState.REGISTERED: (
+        RetrainingState.SHADOW,
         RetrainingState.WAITING,
         RetrainingState.PROMOTED,
         RetrainingState.KEPT,
         RetrainingState.FAILED,
     ),
-    RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED),
+    RetrainingState.SHADOW: (RetrainingState.WAITING, RetrainingState.PROMOTED, RetrainingState.KEPT),
+    RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED, RetrainingState.EXPIRED),
     RetrainingState.PROMOTED: (),
     RetrainingState.KEPT: (),
     RetrainingState.REJECTED: (),
+    RetrainingState.EXPIRED: (),
     RetrainingState.FAILED: (RetrainingState.REQUESTED,),  # tried again by a person
 }
 
@@ -216,6 +223,54 @@ class Retraining:
     comparison: Mapping[str, Any] = field(default_factory=dict)  # plain JSON of vigil.challenger.compare.Comparison
     reason: str = ""  # why it ended as it did, in plain words
     by: str = ""  # who approved or rejected
+
+
+@dataclass(frozen=True)
+class TrainingAttempt:
+    """One run of the trainer for a retraining that came to an end. Natural key: (decision_id, number).
+
+    Attributes:
+        number: 1 for the first.
+        at: when, on the clock that the retraining's own moments are of.
+        seconds: how long the trainer worked.
+        peak_mb: the most resident memory that was seen of its process and its children.
+        message: why it failed, in plain words; empty where it did not.
+        output: the end of what it printed.
+    """
+
+    decision_id: str
+    number: int
+    model: str
+    at: datetime
+    outcome: TrainingOutcome
+    seconds: float
+    peak_mb: float
+    message: str
+    output: str
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What a person is asked to let serve, and the answer. Natural key: decision_id; one question, one answer.
+
+    Attributes:
+        champion, token: who serves, and since which move of the champion: an answer after another move is refused.
+        evidence: digest of all that is asked: decision, challenger, champion, token and comparison.
+        answer: ``approved`` or ``rejected``; None until it is given.
+    """
+
+    decision_id: str
+    model: str
+    challenger: str
+    champion: str
+    token: int
+    evidence: str
+    asked_at: datetime
+    expires_at: datetime
+    answer: str | None = None
+    by: str | None = None
+    reason: str | None = None
+    answered_at: datetime | None = None
 
 
 @dataclass(frozen=True)

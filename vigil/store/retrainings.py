@@ -24,6 +24,15 @@ def request(connection: Connection, decision_id: str, model: str, champion: str,
     return insert_new(connection, tables.retraining, row)
 
 
+def locked(connection: Connection, decision_id: str, what_for: str = "") -> Retraining:
+    """Return the retraining, which nobody else moves until this transaction ends."""
+    table = tables.retraining
+    row = connection.execute(select(table).where(table.c.decision_id == decision_id).with_for_update()).mappings().first()
+    if row is None:
+        raise StoreError(f"decision {decision_id!r} has no retraining{what_for}: request it first")
+    return rows.retraining_of(dict(row))
+
+
 def advance(
     connection: Connection,
     decision_id: str,
@@ -36,11 +45,7 @@ def advance(
     by: str | None,
 ) -> Retraining:
     """Move the retraining to ``state``; what is None stays as it is. The row is locked from reading to commit."""
-    table = tables.retraining
-    row = connection.execute(select(table).where(table.c.decision_id == decision_id).with_for_update()).mappings().first()
-    if row is None:
-        raise StoreError(f"decision {decision_id!r} has no retraining to move to {state.value}: request it first")
-    now = rows.retraining_of(dict(row))
+    table, now = tables.retraining, locked(connection, decision_id, f" to move to {state.value}")
     if now.state is state:
         _refuse_other_author(now, challenger=challenger, by=by)
         return now

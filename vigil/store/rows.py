@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from vigil.decision.types import Action, Decision, GateResult, GateState
+from vigil.errors import TrainingOutcome
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.store.records import (
+    Approval,
     Batch,
     Evaluation,
     LabelPlan,
@@ -26,6 +28,7 @@ from vigil.store.records import (
     RetrainingState,
     Review,
     ReviewSession,
+    TrainingAttempt,
     Version,
 )
 from vigil.window import Window
@@ -246,6 +249,43 @@ def retraining_of(row: Row) -> Retraining:
         reason=row["reason"],
         by=row["by"],
     )
+
+
+def approval_row(approval: Approval) -> Row:
+    """A row of what is asked; the answer is written by :mod:`vigil.store.approvals`."""
+    return {
+        "decision_id": _text(approval.decision_id, "decision_id"),
+        "model": _text(approval.model, "model"),
+        "challenger": _text(approval.challenger, "challenger"),
+        "champion": _text(approval.champion, "champion"),
+        "token": int(approval.token),
+        "evidence": _text(approval.evidence, "evidence"),
+        "asked_at": utc(approval.asked_at, "asked_at"),
+        "expires_at": utc(approval.expires_at, "expires_at"),
+    }
+
+
+def approval_of(row: Row) -> Approval:
+    return Approval(**{name: row[name] for name in Approval.__dataclass_fields__})
+
+
+def training_attempt_row(attempt: TrainingAttempt) -> Row:
+    return {
+        "decision_id": _text(attempt.decision_id, "decision_id"),
+        "number": int(attempt.number),
+        "model": _text(attempt.model, "model"),
+        "at": utc(attempt.at, "at"),
+        "outcome": attempt.outcome.value,
+        "seconds": float(attempt.seconds),
+        "peak_mb": float(attempt.peak_mb),
+        "message": _text(attempt.message, "message"),
+        "output": _text(attempt.output, "output"),
+    }
+
+
+def training_attempt_of(row: Row) -> TrainingAttempt:
+    fields = {name: row[name] for name in TrainingAttempt.__dataclass_fields__}
+    return TrainingAttempt(**{**fields, "outcome": TrainingOutcome(row["outcome"])})
 
 
 def payoff_row(payoff: Payoff) -> Row:

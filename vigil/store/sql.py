@@ -13,12 +13,13 @@ from vigil.alerts.incident import Event
 from vigil.alerts.message import Delivery, Message, Standing
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
-from vigil.store import champions, incidents, ledger, retrainings, rows, tables
+from vigil.store import approvals, champions, incidents, ledger, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
-from vigil.store.keep import keep, keep_parts
+from vigil.store.keep import insert_new, keep, keep_parts, refuse_missing_parents
 from vigil.store.ledger import LedgerCheck
 from vigil.store.migrate import migrate
 from vigil.store.records import (
+    Approval,
     Batch,
     Champion,
     Evaluation,
@@ -30,6 +31,7 @@ from vigil.store.records import (
     RetrainingState,
     Review,
     ReviewSession,
+    TrainingAttempt,
     Version,
 )
 from vigil.store.rows import Row
@@ -305,6 +307,35 @@ class SqlStore:
     def retrainings(self, model: str) -> tuple[Retraining, ...]:
         table = tables.retraining
         return tuple(map(rows.retraining_of, self._all(select(table).where(table.c.model == model).order_by(table.c.seq))))
+
+    def ask_approval(self, asked: Approval, *, comparison: Mapping[str, Any], reason: str, at: datetime) -> Retraining:
+        with writing(self.engine) as connection:
+            return approvals.ask(connection, asked, comparison=comparison, reason=reason, at=at)
+
+    def approval(self, decision_id: str) -> Approval | None:
+        with reading(self.engine) as connection:
+            return approvals.find(connection, decision_id)
+
+    def answer_approval(
+        self, decision_id: str, *, approve: bool, by: str, reason: str, at: datetime, evidence: str | None = None
+    ) -> Retraining:
+        with writing(self.engine) as connection:
+            return approvals.answer(connection, decision_id, approve=approve, by=by, reason=reason, at=at, evidence=evidence)
+
+    def expire_approval(self, decision_id: str, *, at: datetime) -> bool:
+        with writing(self.engine) as connection:
+            return approvals.expire(connection, decision_id, at)
+
+    def record_training_attempt(self, attempt: TrainingAttempt) -> bool:
+        row = rows.training_attempt_row(attempt)
+        with writing(self.engine) as connection:
+            refuse_missing_parents(connection, tables.training_attempt, row)
+            return insert_new(connection, tables.training_attempt, row)
+
+    def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
+        table = tables.training_attempt
+        query = select(table).where(table.c.model == model).order_by(table.c.seq)
+        return tuple(map(rows.training_attempt_of, self._all(query)))
 
     def save_payoff(self, payoff: Payoff) -> bool:
         with writing(self.engine) as connection:

@@ -188,6 +188,41 @@ retraining = Table(
     Index(None, "model"),
 )
 
+approval = Table(
+    "approval",
+    metadata,
+    Column("decision_id", Text, ForeignKey("retraining.decision_id"), primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("challenger", Text, nullable=False),
+    Column("champion", Text, nullable=False),
+    Column("token", BigInteger, nullable=False),
+    Column("evidence", Text, nullable=False),
+    Column("asked_at", UtcTime, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+    Column("answer", Text),
+    Column("by", Text),
+    Column("reason", Text),
+    Column("answered_at", UtcTime),
+    ForeignKeyConstraint(["model", "challenger"], ["version.model", "version.version"]),
+)
+
+training_attempt = Table(
+    "training_attempt",
+    metadata,
+    _recording_order(),
+    Column("decision_id", Text, ForeignKey("retraining.decision_id"), nullable=False),
+    Column("number", BigInteger, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("seconds", Double, nullable=False),
+    Column("peak_mb", Double, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("output", Text, nullable=False),
+    UniqueConstraint("decision_id", "number"),
+    Index(None, "model"),
+)
+
 profile_set = Table(
     "profile_set",
     metadata,

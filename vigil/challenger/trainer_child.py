@@ -1,0 +1,75 @@
+"""The process that trains, as ``python -m vigil.challenger.trainer_child FOLDER TRAINER REQUEST ANSWER``.
+
+It imports the project's trainer, waits for a line on standard input, fits a model to each frame of the request, writes one line of JSON
+and the pickled models as its answer, and ends. When standard input is closed it ends at once, with its children.
+
+``REQUEST`` and ``ANSWER`` are numbers of open files that :class:`vigil.challenger.trainer.TrainerProcess` passes on.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import signal
+import sys
+import threading
+import traceback
+from pathlib import Path
+
+import cloudpickle  # type: ignore[import-untyped]
+
+from vigil.challenger.fit import Trainer, fit, load_trainer
+from vigil.challenger.project_code import by_value
+from vigil.errors import TrainingFailed, TrainingOutcome, VigilError
+
+
+def main(folder: Path, reference: str, request: int, answer: int) -> None:
+    asked = threading.Event()
+    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    try:
+        trainer = load_trainer(folder, reference)
+        asked.wait()
+        models, outcome, message = _fitted(trainer, folder, request), TrainingOutcome.TRAINED, ""
+    except TrainingFailed as error:
+        traceback.print_exception(error.__cause__ or error)
+        models, outcome, message = b"", error.outcome, str(error)
+    except VigilError as error:
+        models, outcome, message = b"", TrainingOutcome.UNUSABLE, str(error)
+    with os.fdopen(answer, "wb") as file:
+        file.write(json.dumps({"outcome": outcome.value, "message": message}).encode() + b"\n" + models)
+    _leave()
+
+
+def _fitted(trainer: Trainer, folder: Path, request: int) -> bytes:
+    os.lseek(request, 0, os.SEEK_SET)
+    with os.fdopen(request, "rb") as file:
+        spec, frames = pickle.load(file)  # noqa: S301 - written by the process that started this one
+    models = tuple(fit(trainer, rows, spec) for rows in frames)
+    try:
+        with by_value(folder):
+            pickled: bytes = cloudpickle.dumps(models)
+    except Exception as error:  # whatever the model's code raises while it is pickled
+        raise TrainingFailed(f"{spec.model}: the fitted model cannot be saved: {type(error).__name__}: {error}") from error
+    return pickled
+
+
+def _listen(asked: threading.Event) -> None:
+    """Pass on the first line; at the end of the file, which is the end of the other process, end this one and its children."""
+    if sys.stdin.buffer.readline():
+        asked.set()
+        sys.stdin.buffer.read()
+    os.killpg(0, signal.SIGKILL)
+
+
+def _leave() -> None:
+    """End, with whatever children the trainer has left, and without what its threads would wait for."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    os.killpg(0, signal.SIGTERM)
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
