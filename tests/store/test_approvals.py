@@ -16,7 +16,7 @@ import vigil.store.migrations
 from tests.store.build import MODEL, NOW, a_version, later, save_decided
 from vigil.errors import Conflict, NotAllowed, StoreError
 from vigil.store.engine import writing
-from vigil.store.migrations.versions.v0007_challengers import down_revision
+from vigil.store.migrations.versions.v0009_challengers import down_revision
 from vigil.store.records import Approval, PromotionKind, RetrainingState
 from vigil.store.sql import SqlStore, open_store
 

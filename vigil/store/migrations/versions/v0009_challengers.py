@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0007"
-down_revision: str | None = "0006"  # merged after it
+revision = "0009"
+down_revision: str | None = "0008"
 
 
 def upgrade() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
-down_revision: str | None = "0009"  # it landed after that one
+revision = "0008"
+down_revision: str | None = "0007"
 
 
 def upgrade() -> None:
