@@ -26,12 +26,11 @@ from typing import Any
 import numpy as np
 
 from flows.server import OwnServer
-from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from tests.loop.small_project import MODEL, RETRAINED, as_of, copy_of, play_until_harm, week_start
 from tests.loop.test_kill import kill_at
 from vigil.project import Project
 from vigil.store.records import RetrainingState
 
-RETRAINED = CHANGED_FROM + 1
 STORE, REGISTRY = "vigil.store.sql:SqlStore", "tasks.registry:Registry"
 STEPS = tuple(
     (f"{owner}.{name}", moment)
@@ -89,7 +88,7 @@ def trials(count: int, rng: np.random.Generator) -> list[dict[str, Any]]:
         try:
             context = multiprocessing.get_context("forkserver")
             context.set_forkserver_preload(["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn"])
-            ready = _ready(Path(scratch) / "ready")
+            ready = play_until_harm(Path(scratch) / "ready")
             found = []
             for number in range(count):
                 single = number < len(STEPS)
@@ -113,21 +112,8 @@ def the_week_and_its_approval(folder: str, step: tuple[str, str] | None) -> None
     approve(folder, summary["decision_id"], "ada", "looks right")
 
 
-def _ready(folder: Path) -> Path:
-    from flows.adopt import adopt
-    from flows.monitor import monitor
-
-    make_project(folder, promotion="approve")
-    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
-    for week in range(RETRAINED + 1):
-        play(folder, week)
-        if week < RETRAINED:
-            monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
-    return folder
-
-
 def _trial(ready: Path, folder: Path, steps: list[tuple[str, str]], context: ForkServerContext) -> dict[str, Any]:
-    shutil.copytree(ready, folder)
+    copy_of(ready, folder, promotion="approve")
     wrong, killed, waiting = [], [], list(steps)
     for _ in range(MOST_RUNS):
         step = waiting.pop(0) if waiting else None

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import HealthCheck, settings
 
 from flows.server import OwnServer
@@ -45,6 +46,23 @@ def prefect_server() -> Iterator[str]:
     _server.wait()
     yield _server.api
     _server.stop()
+
+
+@pytest.fixture(scope="session")
+def before_retraining(tmp_path_factory: pytest.TempPathFactory, worker_id: str, prefect_server: str) -> Path:
+    """The small project just before the week that retrains is looked at. It takes half a minute and is made once for all workers.
+
+    Copy it; ``summaries.json`` in it holds what the runs of its weeks returned.
+    """
+    from tests.loop.small_project import play_until_harm
+
+    if worker_id == "master":
+        return play_until_harm(tmp_path_factory.mktemp("small") / "project")
+    shared = tmp_path_factory.getbasetemp().parent / "before_retraining"
+    with FileLock(shared.with_suffix(".lock")):
+        if not (shared / "summaries.json").exists():
+            play_until_harm(shared)  # where it stays: MLflow keeps absolute paths of what it stores
+    return shared
 
 
 @pytest.fixture(scope="session", autouse=True)

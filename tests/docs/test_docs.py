@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from console.cli import app
-from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from tests.loop.small_project import MODEL, RETRAINED, copy_of, look_at
 from vigil.alerts.alerting import incidents_of
 from vigil.project import Project
 from vigil.spec.load import load_model, load_project
@@ -19,7 +19,6 @@ from vigil.spec.load import load_model, load_project
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(page.name for page in DOCS.glob("*.md"))
 README = DOCS.parent / "README.md"
-WEEKS = CHANGED_FROM + 2
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -38,16 +37,10 @@ def squeezed(text: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Path:
+def project(tmp_path_factory: pytest.TempPathFactory, before_retraining: Path) -> Path:
     """The small project with a challenger that waits for approval."""
-    from flows.adopt import adopt
-    from flows.monitor import monitor
-
-    folder = make_project(tmp_path_factory.mktemp("docs") / "project", promotion="approve")
-    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
-    for week in range(WEEKS):
-        play(folder, week)
-        monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
+    folder = copy_of(before_retraining, tmp_path_factory.mktemp("docs") / "project", promotion="approve")
+    look_at(folder, RETRAINED)
     return folder
 
 

@@ -5,8 +5,11 @@ Week 2: an upstream rename (region A arrives as Z). From week 4 on, income works
 
 from __future__ import annotations
 
+import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +18,7 @@ MODEL = "credit"
 FIRST = datetime(2024, 1, 1, tzinfo=UTC)  # a Monday
 ROWS = 800
 FAULTY_WEEK, CHANGED_FROM = 2, 4
+RETRAINED = CHANGED_FROM + 1  # lower performance in 2 of 3 weeks
 
 PROJECT = "project: small\n"
 SPEC = """\
@@ -78,6 +82,34 @@ def make_project(folder: Path, promotion: str = "automatic") -> Path:
     rows = customers(week=-1, count=3000)
     rows.to_parquet(folder / "data" / "reference.parquet")
     return folder
+
+
+def play_until_harm(folder: Path) -> Path:
+    """Play all weeks up to the one that retrains, and look at those before it."""
+    from flows.adopt import adopt
+
+    make_project(folder)
+    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
+    summaries = []
+    for week in range(RETRAINED + 1):
+        play(folder, week)
+        if week < RETRAINED:
+            summaries.append(look_at(folder, week))
+    (folder / "summaries.json").write_text(json.dumps(summaries))
+    return folder
+
+
+def copy_of(made: Path, folder: Path, promotion: str = "automatic") -> Path:
+    """Copy what :func:`play_until_harm` made, with the promotion that its next weeks are looked at with."""
+    shutil.copytree(made, folder)
+    (folder / "models" / "credit.yaml").write_text(SPEC.replace("PROMOTION", promotion))
+    return folder
+
+
+def look_at(folder: Path, week: int = 0) -> dict[str, Any]:
+    from flows.monitor import monitor
+
+    return monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
 
 
 def customers(week: int, count: int = ROWS) -> pd.DataFrame:

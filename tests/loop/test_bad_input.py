@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from tests.loop.small_project import MODEL, RETRAINED, copy_of, look_at, make_project, play, week_start
 from vigil.errors import RegistryError, SourceError
 from vigil.measurement import WHOLE, Layer, Verdict
 from vigil.project import Project
@@ -30,12 +30,6 @@ def adopted(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> Pa
 @pytest.fixture
 def folder(adopted: Path, tmp_path: Path) -> Path:
     return shutil.copytree(adopted, tmp_path / "project")
-
-
-def look_at(folder: Path, week: int = 0) -> dict[str, Any]:
-    from flows.monitor import monitor
-
-    return monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
 
 
 def rewrite(folder: Path, kind: str, **columns: Any) -> None:
@@ -102,24 +96,20 @@ def test_a_file_that_is_cut_off_is_an_error_that_names_it(folder: Path) -> None:
         look_at(folder)
 
 
-def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(adopted: Path, tmp_path: Path) -> None:
+def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(before_retraining: Path, tmp_path: Path) -> None:
     """The decision stands, the retraining is requested and no more; when MLflow is back the next run finishes it."""
-    folder = shutil.copytree(adopted, tmp_path / "project")
-    for week in range(1, CHANGED_FROM + 2):
-        play(folder, week)
-    for week in range(CHANGED_FROM + 1):
-        look_at(folder, week)
+    folder = copy_of(before_retraining, tmp_path / "project")
     project_file = folder / "vigil.yaml"
     working = project_file.read_text()
     project_file.write_text(
         working + "mlflow: {tracking_uri: 'http://127.0.0.1:9', timeout_seconds: 1}\n"
     )  # the discard port: nobody listens
     with pytest.raises(RegistryError, match=r"127\.0\.0\.1:9"):
-        look_at(folder, CHANGED_FROM + 1)
+        look_at(folder, RETRAINED)
     store = Project.open(folder).store()
     (retraining,) = store.retrainings(MODEL)
     assert (retraining.state, len(store.versions(MODEL))) == (RetrainingState.REQUESTED, 1)
     project_file.write_text(working)
-    look_at(folder, CHANGED_FROM + 1)
+    look_at(folder, RETRAINED)
     (retraining,) = store.retrainings(MODEL)
     assert retraining.state is RetrainingState.PROMOTED

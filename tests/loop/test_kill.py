@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
@@ -16,11 +15,10 @@ from typing import Any
 
 import pytest
 
-from tests.loop.small_project import CHANGED_FROM, MODEL, as_of, make_project, play, week_start
+from tests.loop.small_project import MODEL, RETRAINED, as_of, copy_of, week_start
 from vigil.project import Project
 from vigil.store.records import RetrainingState
 
-RETRAINED = CHANGED_FROM + 1
 STEPS = [
     ("vigil.store.sql:SqlStore.save_profiles", "after"),
     ("vigil.store.sql:SqlStore.record_evaluation", "before"),
@@ -70,31 +68,16 @@ def children(prefect_server: str) -> ForkServerContext:
     return context
 
 
-@pytest.fixture(scope="module")
-def ready(tmp_path_factory: pytest.TempPathFactory, children: ForkServerContext) -> Path:
-    """The project just before the week that retrains is looked at."""
-    from flows.adopt import adopt
-    from flows.monitor import monitor
-
-    folder = make_project(tmp_path_factory.mktemp("kill") / "project")
-    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
-    for week in range(RETRAINED + 1):
-        play(folder, week)
-    for week in range(RETRAINED):
-        monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
-    return folder
-
-
 @pytest.mark.parametrize(("step", "moment"), STEPS)
 def test_what_a_kill_left_is_finished_by_the_next_run(
-    ready: Path, children: ForkServerContext, tmp_path: Path, step: str, moment: str
+    before_retraining: Path, children: ForkServerContext, tmp_path: Path, step: str, moment: str
 ) -> None:
     """Whatever was done is found, whatever was not is done, once."""
     from mlflow import MlflowClient
 
     from tasks.registry import Registry
 
-    folder = shutil.copytree(ready, tmp_path / "project")
+    folder = copy_of(before_retraining, tmp_path / "project")
     for at, expected in (((step, moment), -signal.SIGKILL), (None, 0)):
         child = children.Process(target=look_at_the_week, args=(str(folder), at))
         child.start()

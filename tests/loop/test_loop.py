@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
+from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, RETRAINED, as_of, copy_of, look_at, play, week_start
 from vigil.alerts.alerting import incidents_of
 from vigil.decision.evidence import gather_again
 from vigil.decision.ladder import decide
@@ -17,21 +18,17 @@ from vigil.spec.model import ModelSpec
 from vigil.store.records import PromotionKind, RetrainingState
 
 WEEKS = 8
-RETRAINED = CHANGED_FROM + 1  # lower performance in 2 of 3 weeks
 
 
 @pytest.fixture(scope="module")
-def played(tmp_path_factory: pytest.TempPathFactory, prefect_server: str) -> tuple[Path, list[dict[str, Any]]]:
+def played(tmp_path_factory: pytest.TempPathFactory, before_retraining: Path) -> tuple[Path, list[dict[str, Any]]]:
     """The project after eight weeks, and what each run of the flow returned."""
-    from flows.adopt import adopt
-    from flows.monitor import monitor
-
-    folder = make_project(tmp_path_factory.mktemp("small") / "project")
-    adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
-    summaries = []
-    for week in range(WEEKS):
-        play(folder, week)
-        summaries.append(monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week)))
+    folder = copy_of(before_retraining, tmp_path_factory.mktemp("small") / "project")
+    summaries = json.loads((folder / "summaries.json").read_text())
+    for week in range(RETRAINED, WEEKS):
+        if week > RETRAINED:
+            play(folder, week)
+        summaries.append(look_at(folder, week))
     return folder, summaries
 
 
@@ -183,22 +180,17 @@ def test_a_champion_made_in_mlflow_past_vigil_is_recorded_and_watched(played: tu
     assert registry.alias_version(MODEL, "champion") == "1"
 
 
-def test_a_waiting_challenger_is_approved_once(tmp_path: Path, prefect_server: str) -> None:
+def test_a_waiting_challenger_is_approved_once(tmp_path: Path, before_retraining: Path) -> None:
     """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late.
 
     A rollback brings the old version back, once.
     """
-    from flows.adopt import adopt
-    from flows.monitor import monitor
     from flows.promote import approve, reject, rollback
     from tasks.registry import Registry
     from vigil.errors import Conflict
 
-    folder = make_project(tmp_path / "project", promotion="approve")
-    adopt(str(folder), MODEL)
-    for week in range(RETRAINED + 1):
-        play(folder, week)
-        summary = monitor(str(folder), MODEL, week_start(week).isoformat(), as_of(week))
+    folder = copy_of(before_retraining, tmp_path / "project", promotion="approve")
+    summary = look_at(folder, RETRAINED)
     store, decision_id = Project.open(folder).store(), summary["decision_id"]
     assert summary["action"] == Action.RETRAIN
     waiting, champion = store.retraining(decision_id), store.champion(MODEL)
