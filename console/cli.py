@@ -5,6 +5,8 @@ Nothing heavy is imported here: each command imports what it uses.
 
 from __future__ import annotations
 
+import os
+import select
 import sys
 import traceback
 from collections.abc import Sequence
@@ -14,7 +16,7 @@ import typer
 from typer.core import TyperGroup
 
 from console import acting, alerting, auditing, authoring, backtesting, card, checking, labels, looking, reviewing, segments
-from console.exit_codes import exit_code_of
+from console.exit_codes import ExitCode, exit_code_of
 from console.session import Session
 from vigil import __version__
 from vigil.errors import VigilError
@@ -39,6 +41,9 @@ class VigilGroup(TyperGroup):
         except Exception as error:
             if hasattr(error, "show"):  # Typer's own usage errors, which it prints itself
                 raise
+            if isinstance(error, BrokenPipeError) and _reader_left():
+                _print_nowhere()
+                raise typer.Exit(ExitCode.NOT_READ) from None
             hint = "" if ctx.params["debug"] else " (run it again with --debug for the traceback)"
             _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=ctx.params["debug"])
             raise typer.Exit(exit_code_of(error)) from None
@@ -132,7 +137,28 @@ def hoisted(args: Sequence[str]) -> list[str]:
 
 def main() -> None:
     """Run the command; the process ends with its exit code."""
-    app()
+    try:
+        app()
+    finally:
+        try:
+            sys.stdout.flush()
+        except BrokenPipeError:
+            _print_nowhere()
+            sys.exit(ExitCode.NOT_READ)
+
+
+def _reader_left() -> bool:
+    """Tell whether whoever read the output has left (``vigil why m | head``): then that is what a broken pipe is about."""
+    try:
+        watched = select.poll()
+        watched.register(sys.stdout.fileno(), 0)
+    except OSError:  # it is no file of the system
+        return False
+    return any(event & select.POLLERR for _, event in watched.poll(0))
+
+
+def _print_nowhere() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _complain(message: str, *, debug: bool) -> None:

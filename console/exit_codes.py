@@ -16,6 +16,7 @@ class ExitCode(IntEnum):
     DATA = 3  # the data is not as specified, or too little
     UNREACHABLE = 4  # store, registry or orchestrator cannot be used
     CONFLICT = 5  # somebody else was first, or the operation is not allowed now
+    NOT_READ = 141  # whoever read the output left before its end, as of any command in a pipe (128 + SIGPIPE)
 
 
 class UsageError(errors.VigilError):

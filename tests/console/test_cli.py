@@ -115,6 +115,17 @@ def test_an_unexpected_error_is_a_sentence_that_points_to_debug(tmp_path: Path) 
     assert result.stderr.endswith("(run it again with --debug for the traceback)\n")
 
 
+def test_a_reader_that_leaves_is_no_error() -> None:
+    """``vigil schema model | head -1``: what is not read goes nowhere, and nothing is said of it."""
+    command = [sys.executable, "-m", "console", "schema", "model"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == ""
+    assert running.returncode == ExitCode.NOT_READ
+
+
 @pytest.mark.parametrize("words", [("why",), ("nonsense",), ("decisions", MODEL, "--form", "2024-01-01"), ("approve", "d2")])
 def test_wrong_arguments_are_usage_errors(tmp_path: Path, words: tuple[str, ...]) -> None:
     result = call(make_shop(tmp_path / "shop"), *words)

@@ -26,10 +26,12 @@ Columns = dict[str, np.ndarray]
 
 
 @pytest.mark.parametrize(("numeric", "categorical"), METHODS)
-@pytest.mark.parametrize("rows", [200, 2_000])
-def test_windows_without_drift_breach_no_more_often_than_promised(numeric: str, categorical: str, rows: int) -> None:
-    """20 features of which none drifts: a breach of any in no more windows than the false discovery rate of 1 % allows."""
-    assert windows_with_a_breach(rows, numeric, categorical) <= PROMISED
+def test_windows_without_drift_breach_no_more_often_than_promised(numeric: str, categorical: str) -> None:
+    """20 features of which none drifts: a breach of any in no more windows than the false discovery rate of 1 % allows.
+
+    The default method at three sizes, in more windows: see ``test_calibration_at_scale``.
+    """
+    assert windows_with_a_breach(200, numeric, categorical) <= PROMISED
 
 
 @pytest.mark.parametrize(("numeric", "categorical"), METHODS[:2])

@@ -1,6 +1,7 @@
 """A process killed anywhere in the loop, and started again, leaves one evaluation, one decision, one challenger, one champion.
 
-The week that retrains is run in a child process that kills itself (SIGKILL) at a named step; then it is run again.
+The week that retrains is run in a child process that kills itself (SIGKILL) at a named step; then it is run again. These are some of the
+steps; `make kills` takes all, and pairs of them.
 """
 
 from __future__ import annotations
@@ -21,17 +22,13 @@ from vigil.store.records import RetrainingState
 
 STEPS = [
     ("vigil.store.sql:SqlStore.save_profiles", "after"),
-    ("vigil.store.sql:SqlStore.record_evaluation", "before"),
     ("vigil.store.sql:SqlStore.record_evaluation", "after"),
     ("vigil.store.sql:SqlStore.record_decision", "after"),
     ("vigil.store.sql:SqlStore.request_retraining", "after"),
-    ("vigil.store.sql:SqlStore.record_training_attempt", "after"),
     ("tasks.registry:Registry.register", "before"),
     ("tasks.registry:Registry.register", "after"),
-    ("vigil.store.sql:SqlStore.save_version", "after"),
     ("vigil.store.sql:SqlStore.advance_retraining", "after"),
     ("vigil.store.sql:SqlStore.move_champion", "after"),
-    ("tasks.registry:Registry.reconcile_alias", "after"),
 ]
 
 
