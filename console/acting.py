@@ -12,7 +12,7 @@ from console.alerting import send_waiting
 from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Json, console, print_json, say, working
-from console.session import By, flows_of, moment, name_of, own_name, session_of
+from console.session import By, flows_of, moment, name_of, own_name, session_of, window_of
 
 if TYPE_CHECKING:
     from vigil.project import Project
@@ -53,13 +53,12 @@ def run(
     as_json: Json = False,
 ) -> None:
     """Look at one window of a model, and decide. A decision to retrain is carried out at once; a second run writes nothing new."""
-    from vigil.evaluation.due import latest_due
     from vigil.workspace import open_source
 
     project = session_of(context).project()
     spec = project.model(model)
     seen_at = datetime.now(UTC) if as_of is None else moment(as_of)
-    chosen = latest_due(open_source(project, spec), spec, seen_at) if window is None else spec.window.containing(moment(window))
+    chosen = window_of(open_source(project, spec), spec, window, seen_at)
     with working(f"looking at {model}, {chosen.key}"), flows_of(project):
         from flows.monitor import monitor
 

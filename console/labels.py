@@ -11,7 +11,7 @@ import typer
 from console.exit_codes import UsageError
 from console.looking import ModelArgument
 from console.output import Column, Json, print_json, print_table, say
-from console.session import moment, session_of
+from console.session import moment, session_of, window_of
 
 if TYPE_CHECKING:
     from vigil.labels.plan import Plan
@@ -37,7 +37,6 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Choose which predictions to have labelled, and write them to a file. The same call again is the same plan."""
-    from vigil.evaluation.due import latest_due
     from vigil.labels.keeping import budget_now, kept_plan
     from vigil.labels.request import write_request
 
@@ -46,7 +45,7 @@ def plan(
     if budget is None:
         raise UsageError(f"how many labels? Give --budget N, or labels.budget in the specification of {model}")
     now = datetime.now(UTC) if as_of is None else moment(as_of)
-    of = latest_due(work.source, work.spec, now) if window is None else work.spec.window.containing(moment(window))
+    of = window_of(work.source, work.spec, window, now)
     made = kept_plan(work.source, work.store, work.spec, of, budget=budget, seed=seed, now=now)
     path = out or work.project.path(f"requests/{model}-{of.start.date()}-{made.plan_id}.csv")
     write_request(work.source, work.spec, made, path)

@@ -11,7 +11,7 @@ import typer
 from console.labels import workspace
 from console.looking import ModelArgument
 from console.output import Column, Json, print_json, print_table, say
-from console.session import By, moment, name_of
+from console.session import By, name_of, window_of
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 ROWS = 40  # an hour or two of a person; convention
@@ -36,11 +36,10 @@ def open_(
     """List predictions for a person to look at, with why each is there. The same call again is the same session."""
     from collections import Counter
 
-    from vigil.evaluation.due import latest_due
     from vigil.review.session import open_session, session_file, write_session
 
     work, now = workspace(context, model), datetime.now(UTC)
-    of = latest_due(work.source, work.spec, now) if window is None else work.spec.window.containing(moment(window))
+    of = window_of(work.source, work.spec, window, now)
     session = open_session(work.source, work.store, work.spec, of, rows=rows or work.spec.labels.review_rows or ROWS, seed=seed, now=now)
     path = out or work.project.path(session_file(session))
     write_session(work.source, work.spec, session, path)

@@ -20,6 +20,9 @@ from vigil.errors import NotAllowed
 
 if TYPE_CHECKING:
     from vigil.project import Project
+    from vigil.sources.tables import ModelSource
+    from vigil.spec.model import ModelSpec
+    from vigil.window import Window
 
 By = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who; default the name of the user who runs this.")]
 API_SECONDS = 20  # a server on a busy machine takes its time; one that is not there refuses at once
@@ -72,6 +75,13 @@ def moment(text: str) -> datetime:
         return parse_moment(text)
     except ValueError as error:
         raise UsageError(str(error)) from None
+
+
+def window_of(source: ModelSource, spec: ModelSpec, start: str | None, now: datetime) -> Window:
+    """Return the window that holds the moment of ``--window``; the latest due one where it is not given."""
+    from vigil.evaluation.due import latest_due
+
+    return latest_due(source, spec, now) if start is None else spec.window.containing(moment(start))
 
 
 @contextmanager

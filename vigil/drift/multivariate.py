@@ -87,14 +87,14 @@ def domain_classifier(
 def scores_now(current: ArrayLike, reference: ArrayLike, categorical: Sequence[bool], rng: np.random.Generator) -> Floats:
     """Return for each row of ``current`` how surely it is told from ``reference``: its score's rank in (0, 1) among both sides' rows.
 
-    Scores are of :func:`domain_classifier`'s trees, each row's by one that was not fitted on it. Arguments as there.
+    Scores are of :func:`domain_classifier`'s trees, each row's by one that was not fitted on it. Arguments and errors as there.
     """
     from sklearn.ensemble import HistGradientBoostingClassifier
 
-    a, b = _checked(current, categorical), _checked(reference, categorical)
-    x, y = np.concatenate([a, b]), np.repeat([1, 0], [len(a), len(b)])
+    x, y = _stacked(current, reference, categorical)
     with threadpool_limits(limits=1):
-        return _held_out_scores(_fitted(HistGradientBoostingClassifier, x, y, list(categorical), rng), x)[: len(a)]
+        scores: Floats = _held_out_scores(_fitted(HistGradientBoostingClassifier, x, y, list(categorical), rng), x)[y == 1]
+    return scores
 
 
 def domain_probabilities(

@@ -15,7 +15,7 @@ from vigil.evaluation.kind import kind_measurements
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
 from vigil.evaluation.references import drift_from_earlier
-from vigil.evaluation.scores import label_free, population_of
+from vigil.evaluation.scores import label_free, population_of, some_of
 from vigil.health.measure import measure_health
 from vigil.health.training import measure_training
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
@@ -160,7 +160,7 @@ def labelled_frame(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataF
     rows = source.labelled([look.window], look.as_of)
     rows = rows.filter(rows[spec.columns.version].cast("string") == look.version)
     if look.labels > LABELLED_ROWS:
-        rows = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(LABELLED_ROWS)
+        rows = some_of(rows, spec, LABELLED_ROWS)
     columns = {"score": rows[spec.columns.score], "label": rows["label"], "inclusion_probability": rows["inclusion_probability"]}
     segments = {name: rows[name] for name in (*spec.segments, *spec.fairness.protected)}
     if STRATUM in rows.columns:

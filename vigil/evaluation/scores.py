@@ -5,6 +5,7 @@ Differs from :mod:`.measure`, which reads the look's own labels.
 
 from __future__ import annotations
 
+import ibis
 import numpy as np
 
 from vigil.evaluation.look import Look
@@ -38,7 +39,7 @@ def scores_of(source: ModelSource, spec: ModelSpec, look: Look) -> Vector:
     """Return the usable scores of the looked-at version's predictions in the window, at most :data:`ROWS`."""
     rows = source.predictions(look.window)
     rows = rows.filter(rows[spec.columns.version] == look.version)
-    chosen = rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(ROWS)
+    chosen = some_of(rows, spec, ROWS)
     with source.reading_log():
         score = chosen.select(score=chosen[spec.columns.score].cast("float64")).to_pandas()["score"].to_numpy()
     return np.asarray(score[_usable(score, spec)], dtype=np.float64)
@@ -48,11 +49,16 @@ def earlier_labels(source: ModelSource, spec: ModelSpec, look: Look) -> Seen:
     """Return score, label and weight of labelled rows of the :data:`EARLIER_WINDOWS` that the same version scored, known by the look."""
     seen = source.labelled([look.window.shifted(-back) for back in range(1, EARLIER_WINDOWS + 1)], look.as_of)
     seen = seen.filter(seen[spec.columns.version] == look.version)
-    seen = seen.order_by(seen[spec.columns.id].cast("string").hash()).limit(ROWS)
+    seen = some_of(seen, spec, ROWS)
     with source.reading_log():
         known = seen.select(score=seen[spec.columns.score].cast("float64"), label=seen["label"], chance=seen[PROBABILITY]).to_pandas()
     known = known[_usable(known["score"].to_numpy(), spec)]
     return known["score"].to_numpy(), known["label"].to_numpy(), 1 / known["chance"].to_numpy()
+
+
+def some_of(rows: ibis.Table, spec: ModelSpec, limit: int) -> ibis.Table:
+    """Return at most ``limit`` predictions, the same of the same rows whatever their order: those whose ids have the least hashes."""
+    return rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(limit)
 
 
 def _usable(score: Vector, spec: ModelSpec) -> Vector:
