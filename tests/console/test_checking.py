@@ -132,6 +132,7 @@ def test_what_a_first_version_needs_is_checked_without_a_prediction_log(shop: Pa
     }
 
 
+@pytest.mark.usefixtures("prefect_server")
 def test_doctor_finds_a_new_project_healthy_and_leaves_it_new(tmp_path: Path) -> None:
     folder = make_shop(tmp_path / "shop")
     rows = found(folder, "doctor")
