@@ -19,12 +19,13 @@ import numpy as np
 import pandas as pd
 
 from vigil import __version__
-from vigil.challenger.compare import ComparisonVerdict
+from vigil.challenger.compare import Comparison, ComparisonVerdict
 from vigil.challenger.fit import score
 from vigil.challenger.make import Made, compare_with_champion, labelled_in, make_challenger, make_first
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
 from vigil.challenger.trainer import TrainerHere
 from vigil.decision.break_even import weigh
+from vigil.decision.confirmation import measured as measured_of
 from vigil.decision.evidence import history_reach, past_window, trained_rows
 from vigil.decision.hindsight import best_versions
 from vigil.decision.ladder import decide
@@ -32,7 +33,8 @@ from vigil.decision.types import Action, Decision, Evidence, PastGain, PastWindo
 from vigil.drift.measure import measure_drift
 from vigil.errors import NotEnoughData, TrainingFailed
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
-from vigil.performance.measure import measure_performance
+from vigil.performance.baseline import Baseline, unbeaten, windows_measured_on
+from vigil.performance.measure import judged_by, measure_performance
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
@@ -76,7 +78,7 @@ class History:
         self.work, self.evaluations = work, tuple(evaluations)
         self._made: dict[int, Made | None] = {}
         self._found: dict[tuple[int, int], PastWindow] = {}
-        self._wins: dict[tuple[int, int], float | None] = {}
+        self._compared: dict[tuple[int, int], Comparison | None] = {}
         self._values: dict[tuple[int, int], float | None] = {}
         self._rows: dict[tuple[int, int], pd.DataFrame] = {}
 
@@ -117,16 +119,25 @@ class History:
         trainer = TrainerHere(self.work.project.folder, self.work.spec)
         return make_first(self.work, trainer) if version == FIRST else make_challenger(self.work, self.asked_by(version), trainer)
 
+    def compared(self, champion: int, challenger: int) -> Comparison | None:
+        """The comparison as vigil would have made it; None where one of them could not be made."""
+        key = champion, challenger
+        if key not in self._compared:
+            one, other = self.made(champion), self.made(challenger)
+            self._compared[key] = None
+            if one is not None and other is not None:
+                self._compared[key] = compare_with_champion(self.work, self.asked_by(challenger), one.model, other.model, costs=False)
+        return self._compared[key]
+
     def gain(self, champion: int, challenger: int) -> float | None:
         """How much better the challenger is where it would be promoted; None where the champion stays."""
-        key = champion, challenger
-        if key not in self._wins:
-            one, other = self.made(champion), self.made(challenger)
-            self._wins[key] = None
-            if one is not None and other is not None:
-                found = compare_with_champion(self.work, self.asked_by(challenger), one.model, other.model, costs=False)
-                self._wins[key] = found.difference if found.verdict is ComparisonVerdict.PROMOTE else None
-        return self._wins[key]
+        found = self.compared(champion, challenger)
+        return found.difference if found is not None and found.verdict is ComparisonVerdict.PROMOTE else None
+
+    def baseline(self, version: int) -> Baseline:
+        made = self.made(version)
+        assert made is not None
+        return Baseline(made.baseline, windows_measured_on(made.lineage))
 
     def past(self, version: int, window: int, spec: ModelSpec) -> PastWindow:
         """What a look at the window would have found of the version, with the labels known then."""
@@ -155,7 +166,8 @@ class History:
         assert made is not None
         rows = self._labelled(window, known_at)
         columns = {"score": score(made.model, rows, spec), "label": rows[LABEL], "inclusion_probability": 1 / rows[WEIGHT]}
-        return measure_performance(pd.DataFrame(columns), spec, version=str(version), baseline=made.baseline)
+        found = measure_performance(pd.DataFrame(columns), spec, version=str(version), baseline=None)
+        return tuple(judged_by(self.baseline(version), m, spec) if m.metric == spec.performance.metric.value else m for m in found)
 
     def _labelled(self, window: int, known_at: int) -> pd.DataFrame:
         """The window's rows with the labels that were known when another one was looked at."""
@@ -222,9 +234,12 @@ def play(history: History, spec: ModelSpec, asks: Asks, *, until: int | None = N
     gains: list[tuple[int, PastGain]] = []
     reach = history_reach(spec)
     promoted: list[int] = []
+    turned_out: dict[int, Baseline] = {}  # of versions that a challenger left unbeaten
     for window, evaluation in enumerate(history.evaluations[:until]):
         served.append(serving)
         found, made = history.past(serving, window, spec), history.made(serving)
+        if serving in turned_out and found.performance is not None:
+            found = replace(found, performance=judged_by(turned_out[serving], found.performance, spec))
         measured = (*history.quality[window], *(m for m in (found.drift, found.performance) if m is not None))
         since = window_steps(history.evaluations[retrained[-1]], evaluation, spec) if retrained else None
         evidence = Evidence(
@@ -246,12 +261,16 @@ def play(history: History, spec: ModelSpec, asks: Asks, *, until: int | None = N
         if not asks(window, evidence):
             continue
         retrained.append(window)
-        gain = history.gain(serving, window)
-        paid = weigh(evidence, spec)
+        gain, compared, paid = history.gain(serving, window), history.compared(serving, window), weigh(evidence, spec)
+        if compared is None or compared.difference is None:
+            continue  # nothing is learned from what could not be made or compared
         gains.append((window, PastGain(f"backtest-{window}", gain or 0.0, **({} if paid is None else paid.features()))))
         if gain is not None:
             serving = window
             promoted.append(window)
+        elif unbeaten(compared.to_json(), spec):
+            own = [m.value for each in past if each.version == str(serving) and (m := measured_of(each)) is not None and m.value is not None]
+            turned_out[serving] = history.baseline(serving).over(own, spec.performance.metric)
     return tuple(retrained), tuple(promoted), served
 
 
