@@ -25,7 +25,9 @@ def detected(excess: np.ndarray, error: np.ndarray, baseline_windows: float = ma
     """Log evidence after every window of every simulated history, as a daily user of it would see it."""
     together = np.ones(excess.shape[-1], dtype=bool)
     variance = sequence.variances(excess, error, together, TOLERATED)
-    return np.stack([sequence.log_evidence(excess[:, :t], variance[:, :t], TOLERATED, baseline_windows) for t in range(1, excess.shape[-1] + 1)], axis=1)
+    return np.stack(
+        [sequence.log_evidence(excess[:, :t], variance[:, :t], TOLERATED, baseline_windows) for t in range(1, excess.shape[-1] + 1)], axis=1
+    )
 
 
 def alarms(excess: np.ndarray, error: np.ndarray, budget: float, baseline_windows: float = math.inf) -> np.ndarray:
@@ -228,7 +230,9 @@ def test_a_baseline_that_was_lucky_keeps_the_promise(windows: float, capsys: pyt
     for budget in (0.05, 0.2):
         exact, measured = (alarms(excess, error, budget, known).any(axis=1).mean() for known in (math.inf, windows))
         with capsys.disabled():
-            sys.stdout.write(f"\nfalse alarms at {budget}, baseline of {windows:g} windows: taken as exact {exact:.1%}, as measured {measured:.1%}\n")
+            sys.stdout.write(
+                f"\nfalse alarms at {budget}, baseline of {windows:g} windows: taken as exact {exact:.1%}, as measured {measured:.1%}\n"
+            )
         assert measured <= budget < exact
 
 

@@ -269,7 +269,9 @@ def play(history: History, spec: ModelSpec, asks: Asks, *, until: int | None = N
             serving = window
             promoted.append(window)
         elif unbeaten(compared.to_json(), spec):
-            own = [m.value for each in past if each.version == str(serving) and (m := measured_of(each)) is not None and m.value is not None]
+            own = [
+                m.value for each in past if each.version == str(serving) and (m := measured_of(each)) is not None and m.value is not None
+            ]
             turned_out[serving] = history.baseline(serving).over(own, spec.performance.metric)
     return tuple(retrained), tuple(promoted), served
 

@@ -172,8 +172,8 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
     """Gate 6: is retraining worth it now? Fires where the version has not yet cost as much as a retraining does.
 
-    Where that is not asked or cannot be told, it fires within the cool-down, which grows with retrainings in vain, and by the rule ``harm`` where
-    the model's own retrainings brought less than they cost.
+    Where that is not asked or cannot be told, it fires within the cool-down, which grows with retrainings in vain, and by the rule
+    ``harm`` where the model's own retrainings brought less than they cost.
     """
     since, needed = evidence.windows_since_retraining, spec.policy.cool_down_windows
     terms, paid = spec.policy.economics, weigh(evidence, spec)
@@ -233,8 +233,8 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
 def _pause(evidence: Evidence, spec: ModelSpec) -> tuple[int, int]:
     """Return how many retrainings in a row were in vain, and the windows to wait after the last: the cool-down, doubled for each of them.
 
-    Doubling finds what can be mended at most twice as late, for a number of vain ones that grows with the logarithm of the time. A loss that
-    is confirmed against what the version could do when a challenger was no better is a new one, and waits for no longer than the first.
+    Doubling finds what can be mended at most twice as late, for a number of vain ones that grows with the logarithm of the time. A loss
+    that is confirmed against what the version could do when a challenger was no better is a new one, and waits as after the first.
     """
     vain = in_vain(evidence.gains, evidence.last_retraining)
     if vain:

@@ -82,8 +82,8 @@ def log_evidence_since(excess: Array, variance: Array, tolerated: float, baselin
     Where the baseline was itself measured, its error is common to all windows. It is integrated out under a flat prior, which leaves a
     likelihood ratio of what does not depend on the baseline: again an e-process, for a loss that stays as it is (Perez-Ortiz, Lardy, de
     Heide & Grunwald 2024, doi:10.1214/24-AOS2394). By Sherman & Morrison ``S`` and ``V`` become ``S / (1 + V / P)`` and ``V / (1 + V / P)``
-    with ``P`` the baseline's precision: of the windows that it was measured on, and of those before the start, which are of the same version
-    and under the hypothesis as good. Where they say that the baseline is lower, the limit is lower too; it is never higher.
+    with ``P`` the baseline's precision: of the windows that it was measured on, and of those before the start, which are of the same
+    version and under the hypothesis as good. Where they say that the baseline is lower, the limit is lower too; it is never higher.
     """
     weight = 1 / variance
     gathered, information = (np.flip(np.cumsum(np.flip(each, -1), -1), -1) for each in (excess * weight, weight))

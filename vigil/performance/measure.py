@@ -106,7 +106,7 @@ def tolerated_limit(metric: Metric, baseline: float, tolerated_loss: float) -> f
 
 
 def judged_by(baseline: Baseline, found: Measurement, spec: ModelSpec) -> Measurement:
-    """Return the measurement of the specification's metric judged by a baseline, whatever it was judged by; it says what the baseline rests on."""
+    """Return a measurement of the judged metric, judged by a baseline whatever it was judged by; it says what that rests on."""
     metric = spec.performance.metric
     threshold = tolerated_limit(metric, baseline.value, spec.performance.tolerated_loss)
     verdict = found.verdict
