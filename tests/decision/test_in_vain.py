@@ -101,5 +101,5 @@ def test_a_new_loss_waits_no_longer_than_the_first(unbeaten: bool, action: Actio
 
 def test_windows_of_the_version_among_its_baseline_are_said() -> None:
     decision = decide(after(0.0, since=5, found=resting_on(evidence("xxxxx", "xxxxx"), 20, unbeaten=True)), a_spec(cool_down_windows=4))
-    assert "(its baseline is of 20 windows, its own since a challenger was no better among them)" in decision.reason
+    assert "(its baseline is of 20 windows, among them its own, for a challenger was no better)" in decision.reason
     assert decision.window == WEEK

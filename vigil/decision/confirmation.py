@@ -131,7 +131,7 @@ def _resting_on(found: Confirmation) -> str:
     """How well the limit is known, where that is not taken as exact."""
     if found.baseline_windows is None:
         return ""
-    own = ", its own since a challenger was no better among them" if found.unbeaten else ""
+    own = ", among them its own, for a challenger was no better" if found.unbeaten else ""
     return f" (its baseline is of {plural(round(found.baseline_windows), 'window')}{own})"
 
 
