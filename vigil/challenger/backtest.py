@@ -3,8 +3,8 @@
 Differs from :mod:`vigil.decision.replay`, which makes the decisions of the past again as they were made: here other decisions lead to other
 versions. Challengers are really trained, from the rows and labels that were known when they would have been asked for, compared with the
 version in service as vigil compares, and serve from the next window on where they win. Data quality is taken as it was found; drift and
-performance are measured for the version that would have served, and what a confirmed loss is due to where a decision asks for it. Nothing is
-written.
+performance are measured for the version that would have served, and what a confirmed loss is due to where a decision asks
+for it. Nothing is written.
 
 What it cannot see: what other scores would have done to the world (a declined loan has no outcome), rows that were never labelled, and
 versions that were not trained by this trainer: the first one is trained again from the reference rows.
