@@ -1,4 +1,4 @@
-"""Each sentence that is not said word by word elsewhere: numbers, counts, what was found, what a promotion brought, what would change it."""
+"""Each sentence that no other test says word by word: numbers, counts, what was found, what a promotion brought, what would change it."""
 
 from __future__ import annotations
 
@@ -136,8 +136,9 @@ def test_unknown_data_and_unknown_everything_are_said() -> None:
 
 def test_what_does_not_last_yet_is_said_with_how_it_stands() -> None:
     assert decide(evidence("x..", "x.."), a_spec()).reason == (
-        "It does not last yet: drift in 1 of the last 3 measured windows (3 of 3 are needed) and lower performance in 1 of the last 3 measured "
-        "windows (2 of 3 are needed). Now features with 60 % of the importance have drifted (temp, hour; 30 % is tolerated); roc_auc is 0.5 "
+        "It does not last yet: drift in 1 of the last 3 measured windows (3 of 3 are needed) and lower performance in 1 of the last "
+        "3 measured windows (2 of 3 are needed). Now features with 60 % of the importance have drifted (temp, hour; 30 "
+        "% is tolerated); roc_auc is 0.5 "
         "(0.48 to 0.52) on 400 labels, the limit is 0.66."
     )
     poor = decide(worth("x..."), a_valued_spec())
@@ -163,8 +164,10 @@ def test_a_release_at_fault_is_said_with_the_command() -> None:
     decision = decide(released("......", "xx....", weeks=2), a_spec())
     assert decision.action is Action.ROLLBACK
     assert decision.reason == (
-        "The release of version 1 is at fault: harm begins with it, version 0 was sound and the inputs have not drifted; since 2013-03-29 roc_auc "
-        "averages 0.5 on 800 labels in 2 windows, the limit is 0.66; the evidence is over a million, 52 is needed for at most 1 false alarm a year. Nothing "
+        "The release of version 1 is at fault: harm begins with it, version 0 was sound and the inputs have not drifted; "
+        "since 2013-03-29 roc_auc "
+        "averages 0.5 on 800 labels in 2 windows, the limit is 0.66; the evidence is over a million, "
+        "52 is needed for at most 1 false alarm a year. Nothing "
         "is rolled back by itself: `vigil rollback m 0 --reason ...`."
     )
     assert explain(decision).would_have_changed == (
@@ -192,18 +195,23 @@ def test_drift_alone_and_drift_without_harm_are_said() -> None:
 
 
 def test_what_is_learned_from_which_rows_is_said() -> None:
-    shares = "roc_auc is worse by 0.01 (-0.01 to 0.03) by harder cases, by 0.1 (0.07 to 0.13) by another relation, by 0 (-0.01 to 0.01) by new cases"
+    shares = (
+        "roc_auc is worse by 0.01 (-0.01 to 0.03) by harder cases, by 0.1 (0.07 to 0.13) by another relation, by 0 "
+        "(-0.01 to 0.01) by new cases"
+    )
     assert decide(harmed(*of(RELATION_CHANGED)), a_spec()).gates[4].sentence == (
         f"The same inputs lead to other labels now: {shares}. It is learned from recent rows."
     )
     new = of({**RELATION_CHANGED, RELATION: (0.0, -0.01, 0.01), POPULATION: (0.1, 0.07, 0.13)})
     assert decide(harmed(*new), a_spec()).gates[4].sentence == (
-        "Cases have come that were not there before: roc_auc is worse by 0.01 (-0.01 to 0.03) by harder cases, by 0 (-0.01 to 0.01) by another "
+        "Cases have come that were not there before: roc_auc is worse by 0.01 (-0.01 to 0.03) by harder cases, by 0 "
+        "(-0.01 to 0.01) by another "
         "relation, by 0.1 (0.07 to 0.13) by new cases. It is learned from old and new rows together."
     )
     unsure = of({HARDER: (0.0, -0.1, 0.1), RELATION: (0.0, -0.1, 0.1), POPULATION: (0.0, -0.1, 0.1), REMAINING: (0.0, -0.1, 0.1)})
     assert decide(harmed(*unsure), a_spec()).gates[4].sentence == (
-        "What the loss is due to is not decided: roc_auc is worse by 0 (-0.1 to 0.1) by harder cases, by 0 (-0.1 to 0.1) by another relation, by 0 "
+        "What the loss is due to is not decided: roc_auc is worse by 0 (-0.1 to 0.1) by harder cases, by 0 (-0.1 to "
+        "0.1) by another relation, by 0 "
         "(-0.1 to 0.1) by new cases. A challenger is trained as specified."
     )
     assert decide(harmed(), a_spec()).gates[4].sentence == (
