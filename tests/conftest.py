@@ -25,6 +25,8 @@ from flows.server import OwnServer
 # Where the environment forbids caches of compiled code, each of the hundred processes would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Of several workers each fits small models: threads of OpenMP that wait for one another in turns take fifty times as long.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 _HOME = tempfile.mkdtemp(prefix="vigil-tests-prefect-")
 os.environ.update(
     PREFECT_HOME=_HOME,
