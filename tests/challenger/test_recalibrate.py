@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,6 @@ from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassif
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from threadpoolctl import threadpool_limits
 
 from tests.challenger.build import spec_of
 from vigil.challenger.fit import score
@@ -26,13 +24,6 @@ from vigil.performance.metrics import log_loss, mae
 FEATURES = {"wind": "numeric", "heat": "numeric"}
 SPEC = spec_of(features=FEATURES)
 REGRESSION = spec_of(task="regression", features=FEATURES, performance={"metric": "mae", "tolerated_loss": 1.0})
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread() -> Iterator[None]:
-    """On so few rows several threads wait for one another ten times as long as they work."""
-    with threadpool_limits(limits=1):
-        yield
 
 
 def rows(count: int, shift: float, seed: int) -> pd.DataFrame:
