@@ -405,7 +405,7 @@ class Policy(Grown):
     business: Sustained = Sustained(k=3, n=3)  # windows whose value per prediction is surely below business.minimum_value; convention
     false_alarms_per_year: Annotated[float, Field(gt=0, le=52)] = 1.0  # confirmed harm where there is none; convention
     retrain_on_drift_alone: bool = True
-    cool_down_windows: Annotated[int, Field(ge=0)] = 4  # windows after a retraining decision before the next; doubled by each in a row that brought nothing
+    cool_down_windows: Annotated[int, Field(ge=0)] = 4  # before the next retraining decision; doubled by each in a row that brought nothing
     anomalies: tuple[Anomaly, ...] = ()
     economics: Economics | None = None  # null: a retraining is not weighed against its cost
     kind_rows: Annotated[int, Field(ge=200, le=50_000)] | None = (
