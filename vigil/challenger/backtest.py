@@ -103,7 +103,7 @@ class History:
         self._compared: dict[tuple[Name, Name], Comparison | None] = {}
         self._values: dict[tuple[Name, int], float | None] = {}
         self._rows: dict[tuple[int, int], pd.DataFrame] = {}
-        self._kinds: dict[tuple[Name, int, Sides], tuple[Measurement, ...]] = {}
+        self._kinds: dict[tuple[Name, int, Sides, int], tuple[Measurement, ...]] = {}
 
     @cached_property
     def quality(self) -> list[tuple[Measurement, ...]]:
@@ -208,7 +208,7 @@ class History:
 
     def kind(self, version: Name, window: int, compared: Sides, limit: int) -> tuple[Measurement, ...]:
         """What the loss of the harmed windows is due to, as a look at the last of them would have measured it, on ``limit`` rows a side."""
-        key = version, window, compared
+        key = version, window, compared, limit
         if key not in self._kinds:
             spec = self.work.spec
             now, then = (self._scored(version, windows, window, limit) for windows in (compared.after, compared.before))
