@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import ibis
@@ -24,7 +24,8 @@ from vigil.challenger.criteria import cost_criteria
 from vigil.challenger.fit import permutation_importance, score
 from vigil.challenger.held_out import measured_on
 from vigil.challenger.recalibrate import method_for, recalibrate
-from vigil.challenger.rows import GROUP, LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.rows import GROUP, LABEL, WEIGHT, before_gap, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.search import Searched
 from vigil.challenger.span import better_span, try_spans
 from vigil.challenger.trainer import Fitter
 from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
@@ -53,6 +54,7 @@ class Made:
         importance: feature -> share.
         layout, profile: JSON of the reference.
         held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`).
+        searched: the search for its parameters; None where there was none.
         output: the end of what the trainer printed.
     """
 
@@ -65,6 +67,7 @@ class Made:
     layout: str
     profile: str
     held_out: Mapping[str, Any]
+    searched: Searched | None = None
     output: str = ""
 
 
@@ -94,13 +97,12 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
         "reference_rows": len(rows),
         "window_rows": 0,
     }
-    return _finish(work, model, early, rows, held_out, lineage, ())
+    return _finish(work, model, early, rows, held_out, lineage, (), fitter.searched)
 
 
 def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """Leave out the label delay before the held-out rows; all stay where that leaves too few, as of a reference of one day."""
-    begins = held_out[spec.columns.time].min() - timedelta(days=spec.labels.delay_days)
-    kept = rows[~(rows[spec.columns.time] >= begins)].reset_index(drop=True)
+    kept = before_gap(rows, held_out, spec)
     return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
 
 
@@ -129,12 +131,14 @@ def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champio
         "rows_after_cut_off": len(labelled) + _labelled_count(reference, spec) - len(rows),
         "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
+    searched = None
     if decision.action is Action.RECALIBRATE:
         model = recalibrate(champion, rows, spec)
         lineage["recalibration"] = method_for(len(rows))
     else:
         (model,) = fitter.fit(rows)
-    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
+        searched = fitter.searched
+    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on, searched)
 
 
 def _labelled_count(reference: pd.DataFrame | None, spec: ModelSpec) -> int:
@@ -233,6 +237,7 @@ def _finish(
     held_out: pd.DataFrame,
     lineage: Mapping[str, Any],
     windows: tuple[Window, ...],
+    searched: Searched | None,
 ) -> Made:
     """Measure what is registered with a model; ``scored_by`` is a fit that has not seen ``held_out``."""
     spec = work.spec
@@ -253,12 +258,13 @@ def _finish(
         model=model,
         rows=rows,
         digest=rows_digest(rows),
-        lineage=lineage,
+        lineage=lineage if searched is None else {**lineage, "search": searched.summary()},
         baseline=baseline,
         importance=importance,
         layout=layout.to_json(),
         profile=profile.to_json(),
         held_out=measured_on(held_out, scores, spec),
+        searched=searched,
     )
 
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from vigil.spec.alerts import Alerts, Tier
 from vigil.spec.base import Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
+from vigil.spec.search import Search
 from vigil.window import Window, windows_between
 
 CORRELATED_FEATURES = 100  # 4,950 pairs
@@ -423,7 +424,7 @@ class Limits(SpecModel):
 class Training(Grown):
     """How a challenger is made."""
 
-    later: ClassVar[tuple[str, ...]] = ("limits", "retries")
+    later: ClassVar[tuple[str, ...]] = ("limits", "retries", "search")
 
     trainer: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # module:function in the project's folder or installed
     windows: Annotated[int, Field(ge=1)] = 12  # the most recent fit windows; more are not looked back for
@@ -435,6 +436,21 @@ class Training(Grown):
     seed: int = 0
     limits: Limits = Limits()
     retries: Annotated[int, Field(ge=0, le=10)] = 0  # how often an attempt that failed, however it did, is made again
+    search: Search | None = None  # null: the trainer is given params as they are
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Training:
+        if self.search is None:
+            return self
+        if self.search.seconds is not None and self.search.seconds >= self.limits.seconds:
+            raise ValueError(
+                f"search.seconds {self.search.seconds:g} leaves no time to fit within limits.seconds {self.limits.seconds:g}; "
+                "lower the first"
+            )
+        for name, each in self.search.space.items():
+            if name in self.params and not each.holds(self.params[name]):
+                raise ValueError(f"params.{name} {self.params[name]!r} lies outside search.space.{name}, where it would be tried first")
+        return self
 
 
 class Probation(SpecModel):
