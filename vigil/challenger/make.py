@@ -34,11 +34,12 @@ from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
-from vigil.spec.model import FeatureType, ModelSpec
+from vigil.spec.model import FeatureType, ModelSpec, Task
 from vigil.store.records import Evaluation
 from vigil.window import Window, parse_moment
 from vigil.workspace import Workspace
 
+SERVED = GROUP + "served"  # the column with the score that a version gave when it served
 FIRST_FIT_SHARE = 0.8  # of the reference rows, in order of time; the rest measures the first version's baseline (convention)
 
 
@@ -227,6 +228,18 @@ def labelled_by(work: Workspace, windows: tuple[Window, ...], as_of: datetime) -
     if columns.inclusion_probability is not None:
         names["inclusion_probability"] = columns.inclusion_probability
     return frame.rename(columns=names)
+
+
+def served_by(work: Workspace, windows: tuple[Window, ...], as_of: datetime, version: str) -> pd.DataFrame:
+    """Return the windows' labelled rows that a version scored, in canonical order, with the score that it gave as :data:`SERVED`."""
+    spec, columns = work.spec, work.spec.columns
+    rows = labelled_by(work, windows, as_of)
+    served = rows[columns.score].to_numpy(dtype=np.float64, na_value=np.nan)
+    usable = np.isfinite(served) & (rows[columns.version] == version).to_numpy(dtype=bool)
+    if spec.task is Task.BINARY:
+        usable &= (served >= 0) & (served <= 1)
+    frame = labelled_rows(rows[usable], spec, [columns.score])
+    return frame.rename(columns={GROUP + columns.score: SERVED})
 
 
 def _finish(

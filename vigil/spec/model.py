@@ -460,6 +460,13 @@ class Probation(SpecModel):
     rollback: bool = False  # bring the replaced version back where it is shown to be better; false: an incident only
 
 
+class Canary(SpecModel):
+    """A share of the predictions that a challenger serves, once it has won the comparison and before it is let serve all."""
+
+    share: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # 0: no canary
+    windows: Annotated[int, Field(ge=1, le=100)] = 4  # so many sound windows it lasts; convention
+
+
 class Comparison(Grown):
     """How champion and challenger are compared, on the same labelled rows."""
 
@@ -474,6 +481,7 @@ class Comparison(Grown):
         "approval_days",
         "probation",
         "shadow_windows",
+        "canary",
     )
 
     metric: Metric | None = None  # None: the performance metric
@@ -485,6 +493,7 @@ class Comparison(Grown):
     approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
     probation: Probation = Probation()
     shadow_windows: Annotated[int, Field(ge=0, le=100)] = 0  # so many more a challenger with too few labels is given; 0: champion stays
+    canary: Canary = Canary()
     guarded: tuple[str, ...] | None = None  # columns in none of whose values a challenger may lose; null: fairness.protected
     margin: Annotated[float, Field(gt=0)] | None = None  # what it may lose there, in the metric's unit; null: performance.tolerated_loss
     calibration_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05  # binary: what the calibration error may grow by; convention
