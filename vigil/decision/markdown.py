@@ -13,6 +13,7 @@ from vigil.decision.types import Decision
 from vigil.decision.words import explain
 from vigil.measurement import WHOLE, Measurement, Verdict
 from vigil.store.records import ChallengerLook, Retraining
+from vigil.window import Window
 
 _ORDER = {Verdict.BREACH: 0, Verdict.WARNING: 1, Verdict.NOT_ENOUGH_DATA: 2, Verdict.OK: 3}
 _SHOWN = 30  # rows of the table at most; the store has all
@@ -49,7 +50,7 @@ def retraining_markdown(retraining: Retraining, decision: Decision, looks: Seque
     if criteria:
         lines += ["", "### Criteria", "", *table(CRITERIA, map(criterion_cells, criteria))]
     if looks:
-        lines += ["", "### Beside the champion", "", *table(LOOKS, (look_cells(vars(look)) for look in looks))]
+        lines += ["", "### Beside the champion", "", *table(LOOKS, (look_cells(look.flat()) for look in looks))]
     lines += ["", f"decision `{retraining.decision_id}`; `vigil approve {retraining.decision_id} --reason ...` where it waits for approval"]
     return "\n".join(lines)
 
@@ -75,7 +76,7 @@ LOOKS = ("trial", "window", "champion", "challenger", "rows", "all so far: diffe
 
 
 def look_cells(look: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return a look (a :class:`~vigil.store.records.ChallengerLook` as a mapping) as the cells of a table with the header :data:`LOOKS`.
+    """Return a look (of :meth:`vigil.store.records.ChallengerLook.flat`) as the cells of a table with the header :data:`LOOKS`.
 
     Of a canary the difference is of what each version served.
     """
@@ -84,7 +85,7 @@ def look_cells(look: Mapping[str, Any]) -> tuple[str, ...]:
     low, high = shown["low"], shown["high"]
     return (
         str(look["kind"]),
-        look["window"].key,
+        Window(look["window_start"], look["window_end"]).key,
         *map(_figure, (look["champion"], look["challenger"])),
         f"{look['n']:,}",
         _figure(shown["difference"]),

@@ -280,6 +280,11 @@ class ChallengerLook:
     n: int
     comparison: Mapping[str, Any]
 
+    def flat(self) -> dict[str, Any]:
+        """Return the fields by name, the window as ``window_start`` and ``window_end``."""
+        rest = {name: value for name, value in vars(self).items() if name != "window"}
+        return rest | {"window_start": self.window.start, "window_end": self.window.end}
+
 
 @dataclass(frozen=True)
 class Approval:
