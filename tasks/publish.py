@@ -39,9 +39,9 @@ def publish_decision(project: str, decision: Decision) -> dict[str, Any]:
 
 @task(cache_policy=NO_CACHE)
 def publish_retraining(project: str, decision_id: str) -> dict[str, Any]:
-    work, decision = Workspace.of_decision(project, decision_id)
+    work, _ = Workspace.of_decision(project, decision_id)
     retraining = work.retraining(decision_id)
-    show_retraining(work, decision, retraining)
+    show_retraining(work, retraining)
     return {
         "decision_id": decision_id,
         "model": retraining.model,
@@ -52,8 +52,10 @@ def publish_retraining(project: str, decision_id: str) -> dict[str, Any]:
     }
 
 
-def show_retraining(work: Workspace, decision: Decision, retraining: Retraining) -> None:
+def show_retraining(work: Workspace, retraining: Retraining) -> None:
     """Write the retraining's artifact, and mark its runs by how it stands: a person finds what waits by its tag and its state."""
+    decision = work.store.decision(retraining.decision_id)
+    assert decision is not None  # a retraining is of one
     looks = [look for look in work.store.challenger_looks(retraining.model) if look.decision_id == retraining.decision_id]
     markdown = retraining_markdown(retraining, decision, looks)
     create_markdown_artifact(markdown, key=_key("retraining", retraining.model), description=retraining.reason)

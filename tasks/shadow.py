@@ -34,7 +34,7 @@ def look_at_challengers(project: str, look: Look, as_of: str | None = None) -> N
         for each in _looks(work, retraining, kind):  # also one of a run that was killed before it settled
             comparison = Comparison.from_json(each.comparison)
             if comparison.verdict is not ComparisonVerdict.NOT_ENOUGH_DATA:
-                show_retraining(work, decision, settled(work, retraining, comparison, moment_or_now(as_of)))
+                show_retraining(work, settled(work, retraining, comparison, moment_or_now(as_of)))
                 break
 
 

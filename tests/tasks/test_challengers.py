@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from tasks.card import publish_card
 from tasks.probation import end_probation, measure_promise
-from tasks.promotion import answer_challenger, follow_registry, settled
+from tasks.promotion import answer_challenger, expire_approvals, follow_registry, settled
 from tasks.registry import Registry
 from tasks.shadow import look_at_challengers
 from tests.challenger.loans import FIRST, MODEL, Knows, look, write_spec, write_weeks
@@ -63,7 +63,8 @@ def folder(registered: Path) -> Iterator[Path]:
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Retraining]:
     """What Prefect is told of retrainings; here there is no server."""
     told: list[Retraining] = []
-    monkeypatch.setattr("tasks.shadow.show_retraining", lambda work, decision, retraining: told.append(retraining))
+    monkeypatch.setattr("tasks.shadow.show_retraining", lambda work, retraining: told.append(retraining))
+    monkeypatch.setattr("tasks.promotion.show_retraining", lambda work, retraining: told.append(retraining))
     return told
 
 
@@ -181,6 +182,15 @@ def test_a_winner_waits_for_one_of_the_approvers(folder: Path) -> None:
     for _ in range(2):
         assert answer_challenger.fn(str(folder), "d3", "ada", "looks right", approve=True).state is RetrainingState.PROMOTED
     assert Registry(work.project).alias_version(MODEL, "champion") == "3"
+
+
+def test_a_wait_whose_time_is_over_ends_and_is_shown(folder: Path, shown: list[Retraining]) -> None:
+    """A hundred-millionth of a day is over when it is looked for."""
+    work = opened(folder, "{minimum_rows: 100, approval_days: 0.00000001}")
+    assert won(work, *challenged(work)).state is RetrainingState.WAITING
+    for _ in range(2):
+        expire_approvals.fn(str(folder), MODEL)
+    assert [each.state for each in shown] == [RetrainingState.EXPIRED]
 
 
 def test_a_winner_over_a_champion_that_was_replaced_meanwhile_is_kept_back(folder: Path) -> None:

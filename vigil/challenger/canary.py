@@ -15,7 +15,7 @@ from vigil.challenger.compare import Comparison, ComparisonVerdict
 from vigil.challenger.criteria import CANARY, Criterion, Standing
 from vigil.challenger.make import SERVED, served_by
 from vigil.challenger.rows import LABEL, WEIGHT
-from vigil.challenger.shadow import held_for, windows_since
+from vigil.challenger.shadow import held_for, kept_of, windows_since
 from vigil.decision.types import Decision
 from vigil.errors import NotEnoughData, StoreError
 from vigil.evaluation.look import Look
@@ -108,17 +108,7 @@ def look_at_canary(work: Workspace, decision: Decision, retraining: Retraining, 
         found = replace(found, verdict=ComparisonVerdict.NOT_ENOUGH_DATA)
     here = [_served(work, (look.window,), look.as_of, version, confidence) for version in versions]
     values = [each.value.value if each.value is not None else None for each in here]
-    return ChallengerLook(
-        decision_id=decision.decision_id,
-        kind=LookKind.CANARY,
-        model=spec.model,
-        window=look.window,
-        as_of=look.as_of,
-        champion=values[0],
-        challenger=values[1],
-        n=sum(each.n for each in here),
-        comparison=found.to_json(),
-    )
+    return kept_of(LookKind.CANARY, decision, look, values, sum(each.n for each in here), found)
 
 
 @dataclass(frozen=True)

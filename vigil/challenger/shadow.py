@@ -7,6 +7,7 @@ looked at once (:class:`vigil.store.records.ChallengerLook`), and the confidence
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,14 +69,22 @@ def look_in_shadow(work: Workspace, decision: Decision, look: Look, champion: An
             values.append(value_of(spec.compared_on, score(model, rows, spec), label, weight, scoring=spec.performance.scoring))
         except NotEnoughData:
             values.append(None)
+    return kept_of(LookKind.SHADOW, decision, look, values, len(rows), concluded(found, last=len(since) >= looks))
+
+
+def kept_of(
+    kind: LookKind, decision: Decision, look: Look, values: Sequence[float | None], n: int, comparison: Comparison
+) -> ChallengerLook:
+    """Return what is kept of a look; ``values`` are the champion's and the challenger's in its window alone, on ``n`` rows."""
+    champion, challenger = values
     return ChallengerLook(
         decision_id=decision.decision_id,
-        kind=LookKind.SHADOW,
-        model=spec.model,
+        kind=kind,
+        model=look.model,
         window=look.window,
         as_of=look.as_of,
-        champion=values[0],
-        challenger=values[1],
-        n=len(rows),
-        comparison=concluded(found, last=len(since) >= looks).to_json(),
+        champion=champion,
+        challenger=challenger,
+        n=n,
+        comparison=comparison.to_json(),
     )
