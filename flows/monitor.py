@@ -19,10 +19,18 @@ from tasks.record import record_evaluation
 from tasks.report import report_window
 from tasks.retraining import hand_over
 from tasks.shadow import compare_shadows
+from tasks.watch import look_begins, look_ends
 from vigil.evaluation.measure import quality_passed
 
 
-@flow(name="monitor", flow_run_name="monitor {model} {window_start}")
+@flow(
+    name="monitor",
+    flow_run_name="monitor {model} {window_start}",
+    on_running=[look_begins],
+    on_completion=[look_ends],
+    on_failure=[look_ends],
+    on_crashed=[look_ends],
+)
 def monitor(
     project: str,
     model: str,

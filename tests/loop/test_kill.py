@@ -93,3 +93,4 @@ def test_what_a_kill_left_is_finished_by_the_next_run(
     assert sorted(str(version.version) for version in mlflow.search_model_versions(f"name = '{MODEL}'")) == ["1", "2"]
     experiment = mlflow.get_experiment_by_name(MODEL)
     assert mlflow.search_runs([experiment.experiment_id], filter_string="attributes.status = 'RUNNING'") == []
+    assert [run.ended_at is None for run in store.flow_runs(MODEL, latest=2)] == [True, False]  # the one that was killed, and the next

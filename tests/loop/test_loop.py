@@ -116,6 +116,9 @@ def test_the_fleet_looks_at_what_is_due_and_finds_it_done(played: tuple[Path, li
     before = store.decisions(MODEL)
     assert monitor_fleet(str(folder), as_of(WEEKS - 1)) == summaries[-3:]
     assert store.decisions(MODEL) == before
+    turn = store.flow_runs(MODEL, latest=1)[0]
+    assert (turn.ended_at is not None, turn.failure) == (True, "")
+    assert turn.run_id.endswith(f":{MODEL}")  # its three looks are part of it, and no runs of their own
 
 
 def test_each_planted_fault_is_one_incident_with_its_cause(played: tuple[Path, list[dict[str, Any]]]) -> None:

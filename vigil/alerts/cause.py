@@ -147,10 +147,15 @@ def _infrastructure(facts: Facts) -> Suspicion | None:
     rows_missing = [r for r in facts.of(Layer.DATA_QUALITY) if r.signal.metric == ROW_COUNT]
     if rows_missing:
         return Suspicion(Cause.INFRASTRUCTURE, 0.95, "rows are missing: the window holds fewer than a window ever does")
-    said = ", ".join(f"{r.signal.metric} is {number(r.value)}" for r in facts.of(Layer.SYSTEM))
+    said = ", ".join(_said(r) for r in facts.of(Layer.SYSTEM))
     if not said:
         return None
     return Suspicion(Cause.INFRASTRUCTURE, 0.75 if len(facts.of(Layer.SYSTEM)) == len(facts.readings) else 0.45, said)
+
+
+def _said(reading: Reading) -> str:
+    because = reading.detail.get("because")
+    return f"{reading.signal.metric} is {number(reading.value)}{f' ({because})' if because else ''}"
 
 
 def _seasonal(facts: Facts) -> Suspicion | None:

@@ -15,6 +15,7 @@ from typing import Any
 from vigil.alerts.reading import Signal
 from vigil.errors import NotAllowed
 from vigil.spec.alerts import Tier
+from vigil.spec.model import FLOW_DURATION, FLOW_SUCCESS_RATE
 
 VIGIL = "vigil"  # who writes the events that no person writes
 FLEET = "fleet"  # the model of an incident that several models share
@@ -143,6 +144,11 @@ class Incident:
     @property
     def active(self) -> bool:
         return self.state is not State.RESOLVED
+
+    @property
+    def about_runs(self) -> bool:
+        """Whether it is about vigil's own runs over the model: nothing that is found of the model joins it."""
+        return bool(self.signals) and all(signal.metric in (FLOW_SUCCESS_RATE, FLOW_DURATION) for signal in self.signals)
 
     def muted(self, at: datetime) -> bool:
         return self.muted_until is not None and at < self.muted_until

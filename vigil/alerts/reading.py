@@ -17,7 +17,7 @@ from vigil.alerts.dynamic import MINIMUM, band
 from vigil.alerts.rules import rule_for, rules_of
 from vigil.measurement import NOTHING, TRAINING, Layer, Measurement, Verdict
 from vigil.spec.alerts import AlertRule, Tier
-from vigil.spec.model import ModelSpec
+from vigil.spec.model import FLOW_SUCCESS_RATE, ModelSpec
 from vigil.window import Window
 
 WEEKDAYS = 7
@@ -178,6 +178,8 @@ def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:
     if measurement.layer is Layer.PERFORMANCE:
         loss = threshold - value if spec.performance.metric.larger_is_better else value - threshold
         return 1 + loss / spec.performance.tolerated_loss
+    if measurement.metric == FLOW_SUCCESS_RATE:
+        return (1 - value) / (1 - threshold) if threshold < 1 else None
     return value / threshold if threshold > 0 else None
 
 

@@ -27,6 +27,8 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
             AlertRule(layer=Layer.SYSTEM, metric=name, tier=query.tier, sustained=Sustained(k=2, n=3), above=query.above, below=query.below)
             for name, query in spec.health.queries.items()
         ),
+        # Who watches does not watch: the measure is of several runs already, so once is enough.
+        AlertRule(layer=Layer.SYSTEM, metric="flow_*", tier=Tier.P1),
         # Volume has no limit of its own: what is usual for the weekday is learnt. Two windows, so that a holiday is silent.
         AlertRule(layer=Layer.SYSTEM, metric="rows", tier=Tier.P1, sustained=Sustained(k=2, n=3), dynamic=Dynamic(above=False)),
         # A promise that was broken: shown by a comparison that holds over all looks of the probation, so once is enough.

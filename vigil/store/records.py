@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -247,6 +247,25 @@ class TrainingAttempt:
     peak_mb: float
     message: str
     output: str
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """One run of vigil's own over one model: a look by itself, or the model's turn in the run over all models. Natural key: run_id.
+
+    Attributes:
+        begun_at, ended_at: by the clock on the wall; ``ended_at`` None: it is at work, or was killed.
+        failure: why it failed, in plain words; empty where it did not.
+    """
+
+    run_id: str
+    model: str
+    begun_at: datetime
+    ended_at: datetime | None = None
+    failure: str = ""
+
+    def failed(self, because: str) -> FlowRun:
+        return replace(self, failure=because)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from vigil.store.records import (
     Approval,
     Batch,
     Evaluation,
+    FlowRun,
     LabelPlan,
     Payoff,
     Promotion,
@@ -286,6 +287,20 @@ def training_attempt_row(attempt: TrainingAttempt) -> Row:
 def training_attempt_of(row: Row) -> TrainingAttempt:
     fields = {name: row[name] for name in TrainingAttempt.__dataclass_fields__}
     return TrainingAttempt(**{**fields, "outcome": TrainingOutcome(row["outcome"])})
+
+
+def flow_run_row(run: FlowRun) -> Row:
+    return {
+        "run_id": _text(run.run_id, "run_id"),
+        "model": _text(run.model, "model"),
+        "begun_at": utc(run.begun_at, "begun_at"),
+        "ended_at": None if run.ended_at is None else utc(run.ended_at, "ended_at"),
+        "failure": _text(run.failure, "failure"),
+    }
+
+
+def flow_run_of(row: Row) -> FlowRun:
+    return FlowRun(**{name: row[name] for name in FlowRun.__dataclass_fields__})
 
 
 def payoff_row(payoff: Payoff) -> Row:
