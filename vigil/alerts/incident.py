@@ -64,7 +64,7 @@ class Event:
     """One thing that happened to an incident. Natural keys: ``(incident_id, number)``, and ``key`` where it is not None.
 
     ``body`` is plain JSON: of ``opened`` model, owner, suspected causes, changes; of ``observed`` the window and what each signal
-    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel.
+    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel, and the tier that it became.
     """
 
     incident_id: str
@@ -201,7 +201,8 @@ def apply(incident: Incident, event: Event) -> Incident:
     if event.kind is Kind.MUTED:
         return replace(incident, muted_until=datetime.fromisoformat(event.body["until"]))
     if event.kind is Kind.ESCALATED:
-        return replace(incident, escalated=(*incident.escalated, event.body["to"]))
+        told = (*incident.escalated, *(event.body[name] for name in ("to",) if name in event.body))
+        return replace(incident, escalated=told, tier=Tier.worst([incident.tier, Tier(event.body.get("tier", incident.tier))]))
     if event.kind is Kind.JOINED:
         if "fleet" in event.body:
             return replace(incident, fleet=event.body["fleet"])
