@@ -89,21 +89,23 @@ def changes_before(current: Looked, history: Sequence[Looked], onset: int) -> tu
     return tuple(said)
 
 
-def shares_of_change(current: Looked, before: Looked | None) -> tuple[dict[str, float], dict[str, float]]:
+def shares_of_change(current: Looked, before: Looked | None, spec: ModelSpec) -> tuple[dict[str, float], dict[str, float]]:
     """Return the features and the segments by their share of the change, largest first, at most five of each.
 
     Features: their part of the importance that has drifted. Segments: rows times loss against the window before, in the
-    performance metric, of those that became worse.
+    judged metric, of those that became worse.
     """
     share = _drift_share(current)
     drifted = dict(share.detail.get("drifted", {})) if share is not None else {}
     if not any(drifted.values()):
         drifted = {s.subject: m.value for s, m in current.measured.items() if _drifted_feature(s, current) and m.value is not None}
     lost: dict[str, float] = {}
+    metric = spec.performance.metric
     for signal, now in current.measured.items():
         then = None if before is None else before.measured.get(signal)
-        if signal.layer == Layer.PERFORMANCE and "=" in signal.subject and then is not None and None not in (now.value, then.value):
-            lost[signal.subject] = max(abs((now.value or 0.0) - (then.value or 0.0)) * now.n, 0.0)
+        if signal.metric == metric.value and signal.subject != WHOLE and then is not None and None not in (now.value, then.value):
+            change = (now.value or 0.0) - (then.value or 0.0)
+            lost[signal.subject] = max(-change if metric.larger_is_better else change, 0.0) * now.n
     return _shares(drifted), _shares(lost)
 
 
