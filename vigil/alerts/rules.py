@@ -23,6 +23,10 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
         # One window a little over the limit is chance; three times the limit, by convention, is not waited for.
         AlertRule(layer=Layer.SYSTEM, metric="error_rate", tier=Tier.P1, sustained=Sustained(k=2, n=3), catastrophic=3.0),
         AlertRule(layer=Layer.SYSTEM, metric="latency_*", tier=Tier.P1, sustained=Sustained(k=2, n=3)),
+        AlertRule(layer=Layer.SYSTEM, metric="timeout_rate", tier=Tier.P1, sustained=Sustained(k=2, n=3)),
+        AlertRule(
+            layer=Layer.SYSTEM, metric="throughput_per_s", tier=Tier.P1, sustained=Sustained(k=2, n=3), below=spec.health.throughput_per_s
+        ),
         *(
             AlertRule(layer=Layer.SYSTEM, metric=name, tier=query.tier, sustained=Sustained(k=2, n=3), above=query.above, below=query.below)
             for name, query in spec.health.queries.items()

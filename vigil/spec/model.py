@@ -350,7 +350,15 @@ class Business(Grown):
 
 def measured_by_vigil(metric: str) -> bool:
     """Tell whether a metric of the system layer is vigil's own, and not one of ``health.queries``."""
-    return metric in ("rows", "error_rate", "training_success_rate", FLOW_SUCCESS_RATE, FLOW_DURATION) or metric.startswith("latency_")
+    return metric in (
+        "rows",
+        "error_rate",
+        "timeout_rate",
+        "throughput_per_s",
+        "training_success_rate",
+        FLOW_SUCCESS_RATE,
+        FLOW_DURATION,
+    ) or metric.startswith("latency_")
 
 
 class Query(SpecModel):
@@ -381,10 +389,17 @@ class Pipeline(SpecModel):
 class Health(Grown):
     """System health: from the log itself, from Prometheus, and of vigil's own runs. None switches a limit off."""
 
-    later: ClassVar[tuple[str, ...]] = ("queries", "pipeline")
+    later: ClassVar[tuple[str, ...]] = ("queries", "pipeline", "timeout_rate", "timeouts", "throughput_per_s")
 
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = 200.0  # convention, a starting point
     error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.005  # convention, a starting point
+    timeout_rate: Annotated[float, Field(ge=0, lt=1)] | None = None  # of rows whose error is a time-out; null: not measured
+    timeouts: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "timeout",
+        "timed out",
+        "deadline",
+    )  # such an error holds one of them
+    throughput_per_s: Annotated[float, Field(gt=0)] | None = None  # predictions a second, at least: an SLA; null: not measured
     queries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Query] = {}  # noqa: RUF012 - pydantic copies it; by name
     pipeline: Pipeline = Pipeline()
 
