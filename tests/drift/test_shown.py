@@ -104,6 +104,15 @@ def test_an_unsure_model_has_scores_of_more_entropy() -> None:
     assert abs((fine.value or 0) - exact) <= fine.detail["binning_error"] < 0.1
 
 
+def test_the_spread_of_what_is_predicted_is_shown() -> None:
+    """Prices of 1 to 50 hundredths where there were 1 to 100: about a quarter of the variance, the median fell by a quarter."""
+    performance = {"performance": {"metric": "mae", "tolerated_loss": 1.0}, "task": "regression"}
+    found = shown([i / 100 for i in range(1, 51)] * 2, [i / 100 for i in range(1, 101)], "score", **performance)
+    assert (found["variance_ratio"].value or 0) == pytest.approx((50**2 - 1) / (100**2 - 1), rel=1e-4)
+    std = found["mean_shift"].detail["reference_std"]
+    assert abs((found["p50_shift"].value or 0) + 0.25 / std) <= found["p50_shift"].detail["binning_error"]
+
+
 def test_a_predicted_value_has_no_class_ratio() -> None:
     """Of a regression the score is no probability."""
     scores = [i / 100 for i in range(1, 101)]

@@ -26,7 +26,7 @@ def shown_beside(current: Profile, reference: Profile, spec: ModelSpec) -> list[
 
     - ``null_share`` and, of categories, ``unseen_share``: shares of the window's rows.
     - of numbers the signed ``mean_shift``, ``p5_shift``, ``p50_shift`` and ``p95_shift`` in reference standard deviations, and
-      ``variance_ratio`` (window over reference; 1 is no change).
+      ``variance_ratio`` (window over reference; 1 is no change). The score is one: how predictions spread is a canary of business.
     - of a binary model's score ``positive_share`` (score at least :data:`POSITIVE_FROM`) and ``high_confidence_rate`` (score at
       least :data:`CONFIDENT_FROM`, or below one minus it), and ``score_entropy`` (how unsure the scores are, in bits), with the reference's
       in the detail: proxies of performance that need no label, and do not see whether the scores are right.
@@ -34,7 +34,7 @@ def shown_beside(current: Profile, reference: Profile, spec: ModelSpec) -> list[
       their difference in the detail (Fisher's transformation); the subject names both features.
     """
     shown: list[Measurement] = []
-    for name in spec.features:
+    for name in (*spec.features, spec.columns.score):
         now, then = current.column(name), reference.column(name)
         if now is None or then is None:
             continue
