@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
-WORKERS = 4
+WORKERS = 3
 LOCK_EXTRAS = example postgres dev
 LOCK_ARGS =
 ARGS =
@@ -64,7 +64,8 @@ distclean: clean ## clean, and remove the virtual environment
 # The environment. PYTHON=/path/to/python chooses the interpreter; otherwise the newest one that fits is taken.
 # uv brings pip only with --seed (MLflow asks for its version), and compiles no bytecode unless told to:
 # these libraries take twice as long to import without it.
-# pip needs --no-deps beside the hashes: it stumbles over extras such as pandas[parquet]; the lock is complete without.
+# pip needs --no-deps beside the hashes: it stumbles over extras such as pandas[parquet]; the lock is complete without. It compiles on
+# one core, which takes as long as the rest, so that is done on all of them afterwards (some libraries ship files that do not compile).
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; \
 	fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
@@ -85,7 +86,8 @@ $(STAMP): requirements.lock pyproject.toml
 	  uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock; \
+	  $(BIN)/python -m compileall -qq -j 0 "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi; \
 	touch $(STAMP)

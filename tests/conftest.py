@@ -1,16 +1,19 @@
 """What all tests share: quiet libraries, and a Prefect home and server of the session's own, so that no test touches the user's.
 
 Each worker has a server of its own, whose address is chosen at once and which the fixture ``prefect_server`` starts; a test that runs flows
-asks for it. One for all workers was tried: its SQLite database is locked for a minute now and then.
+asks for it. One for all workers was tried: its SQLite database is locked for a minute now and then. What takes long to make is made once
+for all workers and copied: Prefect's database, and the small project up to the week that retrains.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -22,6 +25,8 @@ from flows.server import OwnServer
 # Where the environment forbids caches of compiled code, each of the hundred processes would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# Of several workers each fits small models: threads of OpenMP that wait for one another in turns take fifty times as long.
+os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 _HOME = tempfile.mkdtemp(prefix="vigil-tests-prefect-")
 os.environ.update(
     PREFECT_HOME=_HOME,
@@ -31,7 +36,25 @@ os.environ.update(
 )
 settings.register_profile("vigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 settings.load_profile("vigil")
-_LONGEST_FIRST = ("loop", "docs", "deployments", "console", "tasks", "store", "examples")
+# Long ones first, so that no worker is left alone with them at the end; of those that wait for one thing to be made only one at the start.
+_FIRST = (
+    "loop/test_loop.py",
+    "evaluation/test_bad_input.py",
+    "evaluation/test_batches.py",
+    "loop/test_no_network.py",
+    "deployments/test_up.py",
+    "loop",
+    "console/test_acting.py",
+    "docs",
+    "tasks",
+    "benchmarks",
+    "evaluation",
+    "drift",
+    "deployments",
+    "console",
+    "store",
+    "examples",
+)
 
 for name in ("VIGIL_PROJECT", "MLFLOW_TRACKING_URI", "COLUMNS"):
     os.environ.pop(name, None)
@@ -40,8 +63,41 @@ os.environ["PREFECT_API_URL"] = _server.api
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[str]:
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Return what gives a folder of a name that one worker makes and all read. Tests copy what they change."""
+    base = tmp_path_factory.getbasetemp() if worker_id == "master" else tmp_path_factory.getbasetemp().parent
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        folder = base / name
+        with FileLock(folder.with_suffix(".lock")):
+            if not folder.with_suffix(".made").exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                make(folder)
+                folder.with_suffix(".made").touch()
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def prefect_home(shared: Callable[[str, Callable[[Path], object]], Path]) -> Path:
+    """A Prefect home with an empty database of today's schema. It takes five seconds of a processor to make."""
+    return shared("prefect_home", _make_prefect_home)
+
+
+def _make_prefect_home(folder: Path) -> None:
+    server = OwnServer({**os.environ, "PREFECT_HOME": str(folder)})
+    server.start()
+    server.wait()
+    server.stop()
+    with closing(sqlite3.connect(folder / "prefect.db")) as database:
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # now the one file holds all
+
+
+@pytest.fixture(scope="session")
+def prefect_server(prefect_home: Path) -> Iterator[str]:
     """Return the API address of this process's Prefect server, running."""
+    shutil.copy(prefect_home / "prefect.db", _HOME)
     _server.start()
     _server.wait()
     yield _server.api
@@ -49,20 +105,14 @@ def prefect_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def before_retraining(tmp_path_factory: pytest.TempPathFactory, worker_id: str, prefect_server: str) -> Path:
-    """The small project just before the week that retrains is looked at. It takes half a minute and is made once for all workers.
+def before_retraining(shared: Callable[[str, Callable[[Path], object]], Path], prefect_server: str) -> Path:
+    """The small project just before the week that retrains is looked at. It takes half a minute to make.
 
-    Copy it; ``summaries.json`` in it holds what the runs of its weeks returned.
+    Copy it; ``summaries.json`` in it holds what the runs of its weeks returned. It stays where it was made: MLflow keeps absolute paths.
     """
     from tests.loop.small_project import play_until_harm
 
-    if worker_id == "master":
-        return play_until_harm(tmp_path_factory.mktemp("small") / "project")
-    shared = tmp_path_factory.getbasetemp().parent / "before_retraining"
-    with FileLock(shared.with_suffix(".lock")):
-        if not (shared / "summaries.json").exists():
-            play_until_harm(shared)  # where it stays: MLflow keeps absolute paths of what it stores
-    return shared
+    return shared("before_retraining", play_until_harm)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -72,11 +122,10 @@ def _prefect_home() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run whole flows first, so that no worker is left alone with them at the end."""
     here = Path(__file__).parent
 
     def place(item: pytest.Item) -> int:
-        folder = item.path.relative_to(here).parts[0]
-        return _LONGEST_FIRST.index(folder) if folder in _LONGEST_FIRST else len(_LONGEST_FIRST)
+        path = item.path.relative_to(here)
+        return min((_FIRST.index(name) for name in (path.as_posix(), path.parts[0]) if name in _FIRST), default=len(_FIRST))
 
     items.sort(key=place)

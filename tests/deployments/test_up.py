@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -51,8 +52,11 @@ def until(true: Callable[[], Any], within_seconds: float, what: str) -> Any:
 
 
 @pytest.fixture
-def project(tmp_path: Path) -> Iterator[Project]:
+def project(tmp_path: Path, prefect_home: Path) -> Iterator[Project]:
     prefect, mlflow = free_ports(2)
+    home = tmp_path / "state" / "prefect"
+    home.mkdir(parents=True)
+    shutil.copy(prefect_home / "prefect.db", home)
     (tmp_path / "vigil.yaml").write_text(
         f"project: small\nprefect: {{port: {prefect}, schedule: '0 6 * * *'}}\nmlflow: {{port: {mlflow}}}\n"
     )

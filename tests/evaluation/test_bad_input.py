@@ -5,6 +5,7 @@ The first day's file is bad and the second day's is good: what is wrong with the
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -18,17 +19,31 @@ import pytest
 
 from tests.evaluation.build import FIRST, MODEL, ROWS, SECOND, Seen, day_of, examine, make_work, write
 from vigil.errors import SourceError
+from vigil.evaluation.look import Look, look_at
 from vigil.measurement import WHOLE, Verdict
-from vigil.workspace import Workspace
+from vigil.window import Window
+from vigil.workspace import Workspace, open_source
 
 AMOUNTS = day_of()["amount"].to_list()
 WRONG_TYPE = "be_in_type_list"
 NOT_NULL = "not_be_null"
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("made") / "project"
+    make_work(folder)
+    return folder
+
+
 @pytest.fixture
-def work(tmp_path: Path) -> Workspace:
-    return make_work(tmp_path / "project")
+def work(made: Path, tmp_path: Path) -> Workspace:
+    return Workspace.open(shutil.copytree(made, tmp_path / "project"), MODEL)
+
+
+def look(work: Workspace, window: Window = SECOND) -> Look:
+    """The look at a day: how many rows it has and the digests of what they and their labels say."""
+    return look_at(open_source(work.project, work.spec), work.store, work.spec, window, window.end)
 
 
 def table(**columns: Any) -> pa.Table:
@@ -90,12 +105,13 @@ def test_good_days_are_sound(work: Workspace) -> None:
 def test_a_fault_of_the_data_is_found_in_the_window_that_has_it_alone(
     work: Workspace, rows: pd.DataFrame | pa.Table, fault: tuple[str, str]
 ) -> None:
-    """One critical check fails, no drift is measured of it, and the next day, in a file of its own, is sound."""
+    """One critical check fails, no drift is measured of it, and the next day, in a file of its own, reads as before."""
+    before = look(work)
     write(work, FIRST, rows)
     seen = examine(work, FIRST)
     assert seen.faults == {fault}
     assert not [m for m in seen.measured.values() if m.layer != "data_quality"]
-    assert_sound(examine(work, SECOND))
+    assert look(work) == before
 
 
 @pytest.mark.parametrize(
@@ -160,9 +176,9 @@ def test_one_file_of_text_spoils_the_windows_that_it_has_rows_of(work: Workspace
 def test_another_days_file_changes_nothing_of_this_days_digest(work: Workspace) -> None:
     """Whole numbers here and text there are one column of text; each day is still digested as its own file has it."""
     write(work, FIRST, day_of(amount=list(range(ROWS))))
-    before = examine(work, FIRST)
+    before = look(work, FIRST)
     write(work, SECOND, day_of(SECOND, amount="much"))
-    assert examine(work, FIRST).look == before.look
+    assert look(work, FIRST) == before
 
 
 UTC_TIMES = pd.date_range(FIRST.start, periods=ROWS, freq="min")
@@ -182,21 +198,21 @@ UTC_TIMES = pd.date_range(FIRST.start, periods=ROWS, freq="min")
 )
 def test_the_same_moments_are_in_the_same_window_however_they_are_written(work: Workspace, times: Any) -> None:
     """The other file of the log has UTC in microseconds: zones and units may differ from file to file."""
+    before = look(work)
     write(work, FIRST, table(event_time=pa.array(times)))
     assert_sound(examine(work, FIRST))
-    assert_sound(examine(work, SECOND))
+    assert look(work) == before
 
 
 def test_the_last_nanosecond_of_a_day_is_in_it(work: Workspace) -> None:
     """Rounded to microseconds it would be the next day's."""
     last = pd.DatetimeIndex([pd.Timestamp(FIRST.end).as_unit("ns") - pd.Timedelta(1, "ns")] * ROWS)
     write(work, FIRST, table(event_time=pa.array(last)))
-    assert [examine(work, window).look.rows for window in (FIRST, SECOND)] == [ROWS, ROWS]
+    assert [look(work, window).rows for window in (FIRST, SECOND)] == [ROWS, ROWS]
 
 
-def test_an_hour_that_happens_twice_is_two_hours(tmp_path: Path) -> None:
+def test_an_hour_that_happens_twice_is_two_hours(work: Workspace) -> None:
     """2024-11-03 01:30 in New York is 05:30 UTC, and an hour later again, at 06:30; a day of UTC holds each row once."""
-    work = make_work(tmp_path / "project")
     fold = FIRST.shifted(244)
     assert fold.start.date() == date(2024, 11, 3)
     times = pd.date_range("2024-11-03 05:30", periods=ROWS, freq="12s", tz="UTC").tz_convert("America/New_York").as_unit("us")
@@ -205,14 +221,13 @@ def test_an_hour_that_happens_twice_is_two_hours(tmp_path: Path) -> None:
     assert [moment.strftime("%H:%M") for moment in (times[0], later[0])] == ["01:30", "01:30"]
     rows = pd.concat([day_of(fold, event_time=times), day_of(fold, event_time=later).assign(prediction_id=lambda r: "b" + r.prediction_id)])
     write(work, fold, rows)
-    assert examine(work, fold).look.rows == 2 * ROWS
-    assert [examine(work, fold.shifted(step)).look.rows for step in (-1, 1)] == [0, 0]
+    assert look(work, fold).rows == 2 * ROWS
+    assert [look(work, fold.shifted(step)).rows for step in (-1, 1)] == [0, 0]
 
 
 @pytest.mark.parametrize("column", ["prediction_id", "event_time", "model_version", "score", "latency_ms", "error"])
-def test_a_missing_log_column_is_an_error_that_names_file_or_key(tmp_path: Path, column: str) -> None:
+def test_a_missing_log_column_is_an_error_that_names_file_or_key(work: Workspace, column: str) -> None:
     """Nowhere in the log; nothing is recorded."""
-    work = make_work(tmp_path / "project")
     for window in (FIRST, SECOND):
         write(work, window, day_of(window).drop(columns=column))
     assert_refused(work, f"column `{column}`: is missing")

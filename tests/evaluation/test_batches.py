@@ -28,15 +28,28 @@ PLACES = {"predictions": "log/*.parquet", "labels": "labels/*.parquet", "referen
 NOW = SECOND.end + timedelta(days=1)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project of either kind, in which both days were looked at."""
+    folder = tmp_path_factory.mktemp("made")
+    for files in ("mutable", "immutable"):
+        looked_at(folder / files, files)
+    return folder
+
+
 @pytest.fixture(params=["mutable", "immutable"])
-def either(request: pytest.FixtureRequest, tmp_path: Path) -> Workspace:
-    """Both days looked at, in a project of either kind."""
-    return looked_at(tmp_path / "project", request.param)
+def either(request: pytest.FixtureRequest, made: Path, tmp_path: Path) -> Workspace:
+    return copied(made / request.param, tmp_path)
 
 
 @pytest.fixture
-def immutable(tmp_path: Path) -> Workspace:
-    return looked_at(tmp_path / "project", "immutable")
+def mutable(made: Path, tmp_path: Path) -> Workspace:
+    return copied(made / "mutable", tmp_path)
+
+
+@pytest.fixture
+def immutable(made: Path, tmp_path: Path) -> Workspace:
+    return copied(made / "immutable", tmp_path)
 
 
 def looked_at(folder: Path, files: str) -> Workspace:
@@ -44,6 +57,11 @@ def looked_at(folder: Path, files: str) -> Workspace:
     for window in (FIRST, SECOND):
         examine(work, window)
     return work
+
+
+def copied(made: Path, folder: Path) -> Workspace:
+    """A copy; its files have the sizes and times that are on record."""
+    return Workspace.open(shutil.copytree(made, folder / "project"), MODEL)
 
 
 def file_of(work: Workspace, kind: str = "log") -> Path:
@@ -182,16 +200,15 @@ def test_a_new_file_is_welcome_where_files_are_immutable(immutable: Workspace) -
 
 
 @pytest.mark.parametrize("change", [replace, delete])
-def test_a_mutable_file_that_is_rewritten_or_deleted_is_another_look(tmp_path: Path, change: Callable[[Workspace], None]) -> None:
+def test_a_mutable_file_that_is_rewritten_or_deleted_is_another_look(mutable: Workspace, change: Callable[[Workspace], None]) -> None:
     """Its rows are measured again, and the first evaluation stays."""
-    work = looked_at(tmp_path / "project", "mutable")
-    first = {evaluation.window: evaluation for evaluation in work.store.evaluations(MODEL)}[FIRST]
-    change(work)
-    seen = examine(work, FIRST, as_of=NOW)
+    first = {evaluation.window: evaluation for evaluation in mutable.store.evaluations(MODEL)}[FIRST]
+    change(mutable)
+    seen = examine(mutable, FIRST, as_of=NOW)
     assert seen.new
     assert seen.look.rows == (0 if change is delete else ROWS)
-    assert work.store.evaluation(first.evaluation_id) == first
-    assert not examine(work, SECOND).new
+    assert mutable.store.evaluation(first.evaluation_id) == first
+    assert not examine(mutable, SECOND).new
 
 
 def test_rewritten_labels_are_measured_again_where_files_are_immutable(immutable: Workspace) -> None:

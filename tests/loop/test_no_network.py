@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.loop.small_project import make_project
+from vigil.project import Project
 
 ROOT = Path(__file__).resolve().parents[2]
 HOOK = Path(__file__).parent / "no_network"
@@ -13,11 +17,11 @@ HOOK = Path(__file__).parent / "no_network"
 LOOP = """
 import sys
 from pathlib import Path
-from tests.loop.small_project import MODEL, as_of, make_project, play, week_start
+from tests.loop.small_project import MODEL, as_of, play, week_start
 from vigil.project import Project
 from flows.settings import use_project
 
-folder = make_project(Path(sys.argv[1]))
+folder = Path(sys.argv[1])
 spec = folder / "models" / "credit.yaml"
 spec.write_text(spec.read_text().replace("when: never", "when: always"))
 use_project(Project.open(folder))
@@ -35,11 +39,15 @@ def environment(log: Path) -> dict[str, str]:
     return {**kept, "PYTHONPATH": f"{HOOK}{os.pathsep}{ROOT}", "VIGIL_TEST_NETWORK_LOG": str(log)}
 
 
-def test_the_loop_opens_no_connection_that_leaves_the_machine(tmp_path: Path) -> None:
+def test_the_loop_opens_no_connection_that_leaves_the_machine(tmp_path: Path, prefect_home: Path) -> None:
     """Prefect with its server, Great Expectations, Evidently and MLflow, with no setting but vigil's own."""
     log = tmp_path / "network.log"
+    folder = make_project(tmp_path / "project")
+    home = Project.open(folder).path("state/prefect")
+    home.mkdir(parents=True)
+    shutil.copy(prefect_home / "prefect.db", home)
     done = subprocess.run(
-        [sys.executable, "-c", LOOP, str(tmp_path / "project")],
+        [sys.executable, "-c", LOOP, str(folder)],
         cwd=tmp_path,
         env=environment(log),
         capture_output=True,
