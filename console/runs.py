@@ -19,15 +19,14 @@ SHOWN = 20  # runs at most
 def runs(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:
     """List the latest runs of vigil's own over a model. They fail where their error stands there, or where they never ended."""
     from vigil.decision.phrases import number
-    from vigil.health.pipeline import measure_pipeline, settled
+    from vigil.health.pipeline import as_ended, measure_pipeline, runs_of
 
     project, now = session_of(context).project(), datetime.now(UTC)
     spec = project.model(model)
     with project.store() as store:
-        latest = store.flow_runs(model, latest=SHOWN)
-    known = {run.run_id: run for run in settled(latest, spec, now)}
-    measured = measure_pipeline(tuple(known.values()), spec)
-    rows = [_row(known.get(run.run_id, run)) for run in latest]
+        latest, counted = store.flow_runs(model, latest=SHOWN), runs_of(store, spec, now)
+    measured = measure_pipeline(counted, spec)
+    rows = [_row(as_ended(run, spec, now) or run) for run in latest]
     if as_json:
         print_json([{"model": model, "runs": rows, "measured": [asdict(each) for each in measured]}])
         return
@@ -40,7 +39,7 @@ def runs(context: typer.Context, model: ModelArgument, as_json: Json = False) ->
     print_table(rows, columns, empty=f"vigil has not run over {model} yet; do with `vigil run {model}`")
     for each in measured:
         limit = "" if each.threshold is None else f", limit {number(each.threshold)}"
-        sys.stdout.write(f"{each.metric} of the last {len(known)}: {number(each.value)}{limit}, {each.verdict}\n")
+        sys.stdout.write(f"{each.metric} of the last {len(counted)}: {number(each.value)}{limit}, {each.verdict}\n")
 
 
 def _row(run: Any) -> dict[str, Any]:

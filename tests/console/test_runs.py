@@ -38,5 +38,17 @@ def test_each_run_is_shown_as_it_ended(tmp_path: Path) -> None:
     assert "never ended" in " ".join(shown.split())
 
 
+def test_one_that_was_lost_before_those_that_count_is_not_at_work(tmp_path: Path) -> None:
+    folder = make_shop(tmp_path / "shop")
+    file = folder / "models" / "churn.yaml"
+    file.write_text(file.read_text() + "health: {pipeline: {runs: 2}}\n")
+    keep_runs(folder)
+    with Project.open(folder).store() as store:
+        store.begin_flow_run(FlowRun("late", MODEL, datetime.now(UTC) - timedelta(hours=6)))
+    (found,) = answer(folder, "runs", MODEL)
+    assert [row["outcome"] for row in found["runs"]] == ["succeeded", "failed", "failed", "failed", "at work"]
+    assert found["measured"][0]["n"] == 2
+
+
 def test_without_a_run_it_says_so(tmp_path: Path) -> None:
     assert "vigil has not run over churn yet" in call(make_shop(tmp_path / "shop"), "runs", MODEL).output

@@ -13,14 +13,12 @@ from datetime import UTC, datetime, timedelta
 from vigil.alerts.alerting import incidents_of, tell
 from vigil.alerts.bundle import Situation, bundle
 from vigil.alerts.reading import looked
-from vigil.health.pipeline import measure_pipeline, settled
+from vigil.health.pipeline import measure_pipeline, runs_of
 from vigil.spec.channels import AlertSettings
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import FlowRun
 from vigil.window import Window
-
-AT_WORK = 20  # runs of one model that are at work at once, at most: so many more are read; convention
 
 
 def alert_on_runs(store: Store, spec: ModelSpec, settings: AlertSettings, now: datetime) -> None:
@@ -32,7 +30,7 @@ def alert_on_runs(store: Store, spec: ModelSpec, settings: AlertSettings, now: d
     Raises:
         Conflict: another writer was first; the next call reads again.
     """
-    runs = settled(store.flow_runs(spec.model, latest=spec.health.pipeline.runs + AT_WORK), spec, now)
+    runs = runs_of(store, spec, now)
     name = _name_of(runs, spec.model)
     if not runs or _seen(store, spec.model, name):
         return

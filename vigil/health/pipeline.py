@@ -12,22 +12,30 @@ from statistics import median
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.performance.intervals import wilson_interval
 from vigil.spec.model import FLOW_DURATION, FLOW_SUCCESS_RATE, ModelSpec
+from vigil.store.contract import Store
 from vigil.store.records import FlowRun
 
 CHANCE = 1  # so many failed runs are none of the pipeline's: the schedule runs it again; convention
+AT_WORK = 20  # runs of one model that are at work at once, at most: so many more are read; convention
 LOST = "it was begun and never ended: it was killed, or hangs"
 
 
-def settled(runs: Sequence[FlowRun], spec: ModelSpec, now: datetime) -> tuple[FlowRun, ...]:
-    """Return the latest ``spec.health.pipeline.runs`` of which it is known how they ended, in order, those that are lost as failed.
+def runs_of(store: Store, spec: ModelSpec, now: datetime) -> tuple[FlowRun, ...]:
+    """Return the model's :func:`settled` runs of the store."""
+    return settled(store.flow_runs(spec.model, latest=spec.health.pipeline.runs + AT_WORK), spec, now)
 
-    A run that has not ended is at work still, and left out, for ``lost_after_minutes``; then it counts as failed.
-    """
-    patience = timedelta(minutes=spec.health.pipeline.lost_after_minutes)
-    known = [
-        run if run.ended_at is not None else run.failed(LOST) for run in runs if run.ended_at is not None or now - run.begun_at > patience
-    ]
+
+def settled(runs: Sequence[FlowRun], spec: ModelSpec, now: datetime) -> tuple[FlowRun, ...]:
+    """Return the latest ``spec.health.pipeline.runs`` of which it is known how they ended, in order."""
+    known = [run for run in (as_ended(run, spec, now) for run in runs) if run is not None]
     return tuple(sorted(known, key=lambda run: (run.begun_at, run.run_id))[-spec.health.pipeline.runs :])
+
+
+def as_ended(run: FlowRun, spec: ModelSpec, now: datetime) -> FlowRun | None:
+    """Return a run as it ended; None while it is at work. One without an end is lost after ``lost_after_minutes``: it has failed."""
+    if run.ended_at is not None:
+        return run
+    return run.failed(LOST) if now - run.begun_at > timedelta(minutes=spec.health.pipeline.lost_after_minutes) else None
 
 
 def measure_pipeline(runs: Sequence[FlowRun], spec: ModelSpec) -> tuple[Measurement, ...]:
