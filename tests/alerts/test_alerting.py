@@ -264,6 +264,22 @@ class TestCauses:
             see(store, number, [latency(300)])
         assert self.first_cause(store) == "infrastructure"
 
+    def test_attempts_to_train_that_fail_are_infrastructure_and_end_when_they_succeed(self, store: SqlStore) -> None:
+        """A success rate is out of bounds below its limit: of a half that is tolerated 0.75 failed, then 0.4."""
+        for number, rate in enumerate((0.25, 0.6, 0.6)):
+            verdict = Verdict.BREACH if rate < 0.5 else Verdict.OK
+            see(store, number, [Measurement(Layer.SYSTEM, "training_success_rate", rate, verdict, 20, threshold=0.5)])
+        assert self.first_cause(store) == "infrastructure"
+        assert [signal.excess for signal in all_of(store)[0].signals.values()] == [1.5]
+        assert all_of(store)[0].state is State.RESOLVED
+
+    def test_labels_that_lack_are_no_change_of_concept(self, store: SqlStore) -> None:
+        spec = a_spec(alerts={"rules": [{"layer": "performance", "metric": "label_maturity", "tier": "P1", "below": 0.5}]})
+        see(store, 0, [Measurement(Layer.PERFORMANCE, "label_maturity", 0.1, Verdict.WARNING, 20, threshold=0.8)], spec=spec)
+        (found,) = all_of(store)
+        assert [cause["cause"] for cause in found.causes] == ["infrastructure"]
+        assert found.causes[0]["why"] == "label_maturity is 0.1"
+
     def test_breaches_that_begin_with_a_version_are_a_release(self, store: SqlStore) -> None:
         see(store, 0, [latency(100)])
         for number in (1, 2):

@@ -14,6 +14,7 @@ from typing import Any
 from vigil.alerts.reading import Looked, Reading, Signal
 from vigil.decision.phrases import number, percent, when
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement, Verdict
+from vigil.performance.maturity import LABEL_MATURITY
 from vigil.spec.model import ModelSpec
 
 ABRUPT = 5.0  # times its threshold: drift of one feature that far within a window is an upstream change, not a population; convention
@@ -149,10 +150,12 @@ def _infrastructure(facts: Facts) -> Suspicion | None:
     rows_missing = [r for r in facts.of(Layer.DATA_QUALITY) if r.signal.metric == ROW_COUNT]
     if rows_missing:
         return Suspicion(Cause.INFRASTRUCTURE, 0.95, "rows are missing: the window holds fewer than a window ever does")
-    said = ", ".join(_said(r) for r in facts.of(Layer.SYSTEM))
-    if not said:
+    disturbed = [*facts.of(Layer.SYSTEM), *(r for r in facts.of(Layer.PERFORMANCE) if r.signal.metric == LABEL_MATURITY)]  # labels lack
+    if not disturbed:
         return None
-    return Suspicion(Cause.INFRASTRUCTURE, 0.75 if len(facts.of(Layer.SYSTEM)) == len(facts.readings) else 0.45, said)
+    return Suspicion(
+        Cause.INFRASTRUCTURE, 0.75 if len(disturbed) == len(facts.readings) else 0.45, ", ".join(_said(reading) for reading in disturbed)
+    )
 
 
 def _said(reading: Reading) -> str:
@@ -192,7 +195,7 @@ def _covariate(facts: Facts) -> Suspicion | None:
 
 
 def _concept(facts: Facts) -> Suspicion | None:
-    lost = facts.of(Layer.PERFORMANCE)
+    lost = [reading for reading in facts.of(Layer.PERFORMANCE) if reading.signal.metric != LABEL_MATURITY]
     if not lost:
         return None
     share = _drift_share(facts.current)

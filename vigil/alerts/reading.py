@@ -17,7 +17,7 @@ from vigil.alerts.dynamic import MINIMUM, band
 from vigil.alerts.rules import rule_for, rules_of
 from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.spec.alerts import AlertRule, Tier
-from vigil.spec.model import FLOW_SUCCESS_RATE, Metric, ModelSpec
+from vigil.spec.model import Metric, ModelSpec
 from vigil.window import Window
 
 WEEKDAYS = 7
@@ -183,7 +183,7 @@ def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:
     if measurement.layer is Layer.PERFORMANCE:
         loss = threshold - value if spec.performance.metric.larger_is_better else value - threshold
         return 1 + loss / spec.performance.tolerated_loss
-    if measurement.metric == FLOW_SUCCESS_RATE:
+    if measurement.layer is Layer.SYSTEM and measurement.metric.endswith("_success_rate"):
         return (1 - value) / (1 - threshold) if threshold < 1 else None
     return value / threshold if threshold > 0 else None
 

@@ -31,6 +31,8 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
             AlertRule(layer=Layer.SYSTEM, metric=name, tier=query.tier, sustained=Sustained(k=2, n=3), above=query.above, below=query.below)
             for name, query in spec.health.queries.items()
         ),
+        # Models that are not made when they are needed: of several attempts already.
+        AlertRule(layer=Layer.SYSTEM, metric="training_success_rate", tier=Tier.P1),
         # Who watches does not watch: the measure is of several runs already, so once is enough.
         AlertRule(layer=Layer.SYSTEM, metric="flow_*", tier=Tier.P1),
         # Volume has no limit of its own: what is usual for the weekday is learnt. Two windows, so that a holiday is silent.

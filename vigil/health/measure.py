@@ -43,7 +43,8 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
         wanted["errors"] = rows[columns.error].notnull().sum()
         if spec.health.timeout_rate is not None:
             text = rows[columns.error].cast("string").lower()
-            wanted["timeouts"] = ibis.or_(*(text.contains(part.lower()) for part in spec.health.timeouts)).sum()
+            timed_out: Any = ibis.or_(*(text.contains(part.lower()) for part in spec.health.timeouts))
+            wanted["timeouts"] = timed_out.sum()
     answer = rows.aggregate(**wanted).to_pyarrow().to_pylist()[0]
 
     count = int(answer["rows"])

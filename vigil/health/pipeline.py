@@ -15,7 +15,7 @@ from vigil.spec.model import FLOW_DURATION, FLOW_SUCCESS_RATE, ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import FlowRun
 
-CHANCE = 1  # so many failed runs are none of the pipeline's: the schedule runs it again; convention
+CHANCE = 1  # so many failures say nothing: what failed is tried again; convention
 AT_WORK = 20  # runs of one model that are at work at once, at most: so many more are read; convention
 LOST = "it was begun and never ended: it was killed, or hangs"
 
@@ -50,14 +50,11 @@ def measure_pipeline(runs: Sequence[FlowRun], spec: ModelSpec) -> tuple[Measurem
     pipeline, failures = spec.health.pipeline, [run.failure for run in runs if run.failure]
     rate = 1 - len(failures) / len(runs)
     low, high = wilson_interval(rate, len(runs), len(runs), spec.performance.confidence)
-    verdict = Verdict.OK
-    if pipeline.success_rate is not None and rate < pipeline.success_rate:
-        verdict = Verdict.BREACH if len(failures) > CHANCE else Verdict.WARNING
     success = Measurement(
         Layer.SYSTEM,
         FLOW_SUCCESS_RATE,
         rate,
-        verdict,
+        verdict_of(rate, len(failures), pipeline.success_rate),
         len(runs),
         low=min(low, rate),
         high=max(high, rate),
@@ -68,3 +65,10 @@ def measure_pipeline(runs: Sequence[FlowRun], spec: ModelSpec) -> tuple[Measurem
     seconds, limit = (median(lengths) if lengths else None), pipeline.duration_seconds
     verdict = Verdict.NOT_ENOUGH_DATA if seconds is None else Verdict.BREACH if limit is not None and seconds > limit else Verdict.OK
     return success, Measurement(Layer.SYSTEM, FLOW_DURATION, seconds, verdict, len(lengths), threshold=limit)
+
+
+def verdict_of(rate: float, failures: int, limit: float | None) -> Verdict:
+    """Judge a rate of success: under its limit a breach, and a warning where no more failed than chance lets fail."""
+    if limit is None or rate >= limit:
+        return Verdict.OK
+    return Verdict.BREACH if failures > CHANCE else Verdict.WARNING

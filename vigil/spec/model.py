@@ -378,10 +378,11 @@ class Query(SpecModel):
 
 
 class Pipeline(SpecModel):
-    """How vigil's own runs over the model are judged, by the clock on the wall. None switches a limit off."""
+    """How vigil's own runs over the model, by the clock on the wall, and its attempts to train are judged. None switches a limit off."""
 
     runs: Annotated[int, Field(ge=2, le=100)] = 5  # the latest that count; convention
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.7  # wanted at least: two of five that failed are too many; convention
+    training_success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.5  # of attempts to train, wanted at least; convention
     duration_seconds: Annotated[float, Field(gt=0)] | None = None  # median length of a run that succeeded, at most; null: shown only
     lost_after_minutes: Annotated[float, Field(gt=0)] = 120.0  # a run that has not ended so long after it was begun has failed; convention
 
