@@ -7,7 +7,7 @@ STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
 WORKERS = 3
-LOCK_EXTRAS = example postgres dev
+LOCK_EXTRAS = example postgres search dev
 LOCK_ARGS =
 ARGS =
 

@@ -113,9 +113,12 @@ def test_the_fleet_looks_at_what_is_due_and_finds_it_done(played: tuple[Path, li
 
     folder, summaries = played
     store = Project.open(folder).store()
-    before = store.decisions(MODEL)
+    before, runs = store.decisions(MODEL), store.flow_runs(MODEL, latest=100)
     assert monitor_fleet(str(folder), as_of(WEEKS - 1)) == summaries[-3:]
     assert store.decisions(MODEL) == before
+    *others, turn = store.flow_runs(MODEL, latest=100)
+    assert tuple(others) == runs  # the three looks are part of the model's turn, and no runs of their own
+    assert (turn.ended_at is not None, turn.failure) == (True, "")
 
 
 def test_each_planted_fault_is_one_incident_with_its_cause(played: tuple[Path, list[dict[str, Any]]]) -> None:
@@ -180,10 +183,20 @@ def test_a_champion_made_in_mlflow_past_vigil_is_recorded_and_watched(played: tu
     assert registry.alias_version(MODEL, "champion") == "1"
 
 
+def runs_of(decision_id: str) -> list[Any]:
+    """The runs of a retraining as Prefect's UI shows them."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[f"retrain for {decision_id}"]))
+    with get_client(sync_client=True) as client:
+        return list(client.read_flow_runs(flow_run_filter=named))
+
+
 def test_a_waiting_challenger_is_approved_once(tmp_path: Path, before_retraining: Path) -> None:
     """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late.
 
-    A rollback brings the old version back, once.
+    A rollback brings the old version back, once. Prefect shows by tag and state of the retraining's run that it waits, as long as it does.
     """
     from flows.promote import approve, reject, rollback
     from tasks.registry import Registry
@@ -197,9 +210,14 @@ def test_a_waiting_challenger_is_approved_once(tmp_path: Path, before_retraining
     assert waiting is not None
     assert champion is not None
     assert (waiting.state, champion.version) == (RetrainingState.WAITING, "1")
+    (run,) = runs_of(decision_id)
+    assert (run.tags, run.state.name, run.state.type) == (["waits-for-approval"], "Waiting for approval", "COMPLETED")
+    assert f"Answer with `vigil approve {decision_id}`" in run.state.message
     for _ in range(2):
         assert approve(str(folder), decision_id, "ada", "looks right")["state"] == "promoted"
     assert [(p.version, p.by) for p in store.promotions(MODEL)][1:] == [("2", "ada")]
+    (run,) = runs_of(decision_id)
+    assert (run.tags, run.state.name, run.state.message) == ([], "Promoted", "looks right")
     with pytest.raises(Conflict):
         reject(str(folder), decision_id, "bob", "too late")
     for _ in range(2):

@@ -45,9 +45,9 @@ def measure_performance(
 ) -> tuple[Measurement, ...]:
     """Measure the labelled rows of one window and version.
 
-    The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; for each
-    segment value, shown; and the task's other metrics for the whole window, shown. Shown is: threshold None, verdict ok.
-    The intervals of all segments hold together with the confidence of the specification (Bonferroni).
+    The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; the task's other
+    metrics, shown; and all of them for each segment value, shown. Shown is: threshold None, verdict ok.
+    The intervals of a metric hold together over all segments with the confidence of the specification (Bonferroni).
     Fewer rows than ``spec.labels.minimum``, or of a class fewer than 10, is ``not_enough_data`` with value None.
 
     A prediction without a usable score (null, NaN, infinite, for a binary task outside [0, 1]) has failed: it is left out,
@@ -89,8 +89,9 @@ def measure_performance(
     segments = tuple(_segments(labelled, spec.segments))
     together = 1 - (1 - spec.performance.confidence) / max(len(segments), 1)
     found.extend(
-        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None, confidence=together)
+        _measure(labelled[rows], usable[rows], each, spec, version=version, subject=subject, threshold=None, confidence=together)
         for subject, rows in segments
+        for each in (metric, *others)
     )
     found.extend(_measure_own(labelled[usable], name, function, spec, version=version) for name, function in sorted((own or {}).items()))
     if maturity is None:

@@ -28,8 +28,10 @@ from vigil.store.ledger import LedgerCheck
 from vigil.store.records import (
     Approval,
     Batch,
+    ChallengerLook,
     Champion,
     Evaluation,
+    FlowRun,
     LabelPlan,
     Payoff,
     Promotion,
@@ -256,6 +258,30 @@ class Store(Protocol):
 
     def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
         """All attempts to train challengers of a model, in the order of recording."""
+
+    def record_challenger_look(self, look: ChallengerLook) -> bool:
+        """Keep what a window said of a challenger; a trial has one look a window, and the first one stays."""
+        ...
+
+    def challenger_looks(self, model: str) -> tuple[ChallengerLook, ...]:
+        """All looks at challengers of a model that were tried beside its champion, by window."""
+        ...
+
+    # vigil's own runs -------------------------------------------------------------------------------------------------
+    def begin_flow_run(self, run: FlowRun) -> bool: ...
+
+    def end_flow_run(self, run_id: str, *, at: datetime, failure: str = "") -> bool:
+        """Keep how a run ended; of several ends the first stays.
+
+        Raises:
+            Conflict: it ended in another way already.
+            StoreError: it was never begun.
+        """
+        ...
+
+    def flow_runs(self, model: str, *, latest: int) -> tuple[FlowRun, ...]:
+        """The runs of a model that were begun last, in the order of their beginning."""
+        ...
 
     def save_payoff(self, payoff: Payoff) -> bool:
         """Keep what a promotion brought; one per decision, never changed."""
