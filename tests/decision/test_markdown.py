@@ -11,7 +11,7 @@ from tests.decision.test_ladder import WEEK, a_spec, evidence
 from vigil.decision.ladder import decide
 from vigil.decision.markdown import CRITERIA, criterion_cells, decision_markdown, escaped, retraining_markdown, table
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.store.records import Retraining, RetrainingState
+from vigil.store.records import ChallengerLook, LookKind, Retraining, RetrainingState
 
 HOLD = decide(evidence("...", "..."), a_spec())
 RETRAIN = decide(evidence("...", "xx."), a_spec())
@@ -156,3 +156,25 @@ def test_what_came_from_data_is_harmless() -> None:
 
 def test_the_words_of_a_model_are_escaped_too() -> None:
     assert decision_markdown(replace(HOLD, version="<1>"), [], {}).endswith("version &lt;1&gt;")
+
+
+def a_look(kind: LookKind, verdict: str, **whole: Any) -> ChallengerLook:
+    served = {"name": "canary", "difference": 0.02, "low": 0.01, "high": 0.03}
+    comparison = {"difference": 0.5, "low": None, "high": None, "verdict": verdict, "criteria": [served]} | whole
+    return ChallengerLook("d-1", kind, "m", WEEK, WEEK.end, 0.7, None, 1500, comparison)
+
+
+def test_each_look_at_a_challenger_is_a_line() -> None:
+    """Of a canary what each version served is compared, of a shadow all rows; too few labels mean that it goes on."""
+    looks = a_look(LookKind.CANARY, "promote"), a_look(LookKind.SHADOW, "not_enough_data")
+    page = retraining_markdown(Retraining("d-1", "m", RetrainingState.REQUESTED, WEEK.end, WEEK.end, "1"), RETRAIN, looks).splitlines()
+    week = "2013-04-05/2013-04-12"
+    assert page[10:17] == [
+        "",
+        "### Beside the champion",
+        "",
+        "| trial | window | champion | challenger | rows | all so far: difference | interval | then |",
+        "|" + " --- |" * 8,
+        f"| canary | {week} | 0.7 | – | 1,500 | 0.02 | 0.01 to 0.03 | promote |",
+        f"| shadow | {week} | 0.7 | – | 1,500 | 0.5 | – | goes on |",
+    ]

@@ -128,11 +128,11 @@ def test_the_detector_alarms_less_than_a_look_at_each_week(capsys: pytest.Captur
 
 
 def test_weekly_aucs_at_the_limit_keep_the_promise() -> None:
-    """An AUC is no mean of losses: 200 years of 52 estimates from 100 labels each, with their own intervals, true AUC at the limit.
+    """An AUC is no mean of losses: 100 years of 52 estimates from 100 labels each, with their own intervals, true AUC at the limit.
 
     Scores of positives N(0.8, 1), of negatives N(0, 1), a third of them positive: AUC = Phi(0.8 / sqrt(2)) = 0.714.
     """
-    rng, years, limit = np.random.default_rng(6), 200, float(stats.norm.cdf(0.8 / math.sqrt(2)))
+    rng, years, limit = np.random.default_rng(6), 100, float(stats.norm.cdf(0.8 / math.sqrt(2)))
     found = []
     for _ in range(years * WEEKS):
         label = (rng.uniform(size=LABELS) < 1 / 3).astype(float)
