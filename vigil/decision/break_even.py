@@ -6,7 +6,8 @@ paid equals their price: it never pays more than twice what was best in hindsigh
 doi:10.1007/BF01762111), where the avoidable loss is known. Here it is estimated: of each window's loss a retraining avoids the share
 ``recovered * excess + learned * fresh``.
 
-- ``excess``: how much of the loss lies beyond the best baseline that any version had, as it turned out. A share of it comes back, the rest are harder cases.
+- ``excess``: how much of the loss lies beyond the best baseline that any version had, as it turned out. A share of it comes
+  back, the rest are harder cases.
 - ``fresh``: the share of labels, of those known, that the version was not trained on. More data teach more.
 
 Both factors are learned from the model's own retrainings, beginning with :data:`RECOVERED` and :data:`LEARNED`. What it cannot see: loss in
