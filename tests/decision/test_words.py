@@ -20,7 +20,7 @@ from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Action, PastGain
 from vigil.decision.words import explain, payoff_sentence
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.spec.model import Labels, Metric
+from vigil.spec.model import Economics, Labels, Metric
 from vigil.store.records import Payoff
 
 PAYOFF = Payoff("d", "m", WEEK.end, "roc_auc", predicted=0.03, realised=0.02, low=0.01, high=0.03, n=1200, windows=12)
@@ -263,3 +263,12 @@ def test_a_metric_that_is_an_error_is_worse_where_it_is_larger() -> None:
         found = evidence("...", "...")
         windows = [replace(past, performance=errs(value)) for past in (found.current, *found.history)]
         assert decide(replace(found, current=windows[0], history=tuple(windows[1:])), spec).action is action
+
+
+def test_what_a_retraining_brings_is_said_to_be_unknown_until_enough_of_them_have_shown_it() -> None:
+    found = replace(evidence("...", "xx."), gains=(PastGain("d", 0.02),), windows_since_retraining=6)
+    decision = decide(found, a_spec(economics=Economics(cost=1, value=1, rule="harm")))
+    assert decision.gates[-1].sentence == (
+        "The last retraining was decided 6 windows ago; the cool-down is 4 windows. What a retraining brings is unknown: "
+        "1 retraining of the last year, 3 are needed."
+    )
