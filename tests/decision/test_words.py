@@ -13,7 +13,7 @@ from tests.decision.test_business import a_valued_spec, worth
 from tests.decision.test_kind import RELATION_CHANGED, harmed, of
 from tests.decision.test_ladder import WEEK, a_spec, drift, evidence, performance, quality
 from tests.decision.test_release import released
-from vigil.decision.findings import drift_of, failure, performance_of
+from vigil.decision.findings import drift_of, failure, performance_of, value_of
 from vigil.decision.kind import HARDER, POPULATION, RELATION, REMAINING
 from vigil.decision.ladder import decide
 from vigil.decision.phrases import number, percent, plural, when
@@ -272,3 +272,9 @@ def test_what_a_retraining_brings_is_said_to_be_unknown_until_enough_of_them_hav
         "The last retraining was decided 6 windows ago; the cool-down is 4 windows. What a retraining brings is unknown: "
         "1 retraining of the last year, 3 are needed."
     )
+
+
+def test_how_a_worth_is_said() -> None:
+    worth_of = Measurement(Layer.BUSINESS, "value_per_prediction", 0.5, Verdict.BREACH, 400, low=0.2, high=0.9, threshold=1.0)
+    assert value_of(worth_of, a_valued_spec()) == "a prediction is worth 0.5 (0.2 to 0.9) EUR, at least 1 is wanted"
+    assert value_of(replace(worth_of, low=None), a_spec()) == "a prediction is worth 0.5, at least 1 is wanted"
