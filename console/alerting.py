@@ -243,7 +243,7 @@ def metrics(
 
     project = session_of(context).project()
     with project.store() as store:
-        text = openmetrics(store, sorted(project.models))
+        text = openmetrics(store, [project.models[name] for name in sorted(project.models)], datetime.now(UTC))
     if to is None:
         sys.stdout.write(text)
         return

@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from console import acting, alerting, auditing, authoring, backtesting, card, checking, labels, looking, reviewing, segments
+from console import acting, alerting, auditing, authoring, backtesting, card, checking, labels, looking, reviewing, runs, segments
 from console.exit_codes import ExitCode, exit_code_of
 from console.session import Session
 from vigil import __version__
@@ -101,6 +101,7 @@ for command in (
     alerting.digest,
     alerting.metrics,
     segments.segments,
+    runs.runs,
     acting.approve,
     acting.reject,
     acting.rollback,

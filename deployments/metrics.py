@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -37,7 +38,7 @@ class Answer:
             if time.monotonic() - self.read_at > KEPT_SECONDS:
                 project = Project.open(self.folder)
                 with project.store() as store:
-                    self.text = openmetrics(store, sorted(project.models))
+                    self.text = openmetrics(store, [project.models[name] for name in sorted(project.models)], datetime.now(UTC))
                 self.read_at = time.monotonic()
             return self.text
 

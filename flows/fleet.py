@@ -12,6 +12,7 @@ from tasks.alert import drain_outbox
 from tasks.look import list_models, list_windows
 from tasks.promotion import expire_approvals, follow_registry
 from tasks.retraining import hand_over, list_unfinished
+from tasks.watch import turn_of, watch_runs
 from vigil.errors import VigilError
 
 
@@ -23,19 +24,22 @@ def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]
     that nobody gave in time end, and people are told what is new about incidents.
 
     A model that fails does not keep the others from being looked at; the run fails at its end and names those that failed.
-    Writes nothing itself; a second run finds what the first one wrote.
+    Writes that each model's turn was begun and how it ended, and what turns that failed say to incidents (the store); nothing else
+    itself: a second run finds what the first one wrote.
     """
     summaries, failures = [], []
     for model in list_models(project):
         try:
-            follow_registry(project, model, as_of)
-            for decision in list_unfinished(project, model):
-                if not hand_over(project, decision):
-                    retrain(project, decision.decision_id, as_of)
-            summaries += [monitor(project, model, start, as_of) for start in list_windows(project, model, as_of)]
-            expire_approvals(project, model)
+            with turn_of(project, model):
+                follow_registry(project, model, as_of)
+                for decision in list_unfinished(project, model):
+                    if not hand_over(project, decision):
+                        retrain(project, decision.decision_id, as_of)
+                summaries += [monitor(project, model, start, as_of) for start in list_windows(project, model, as_of)]
+                expire_approvals(project, model)
         except VigilError as error:
             failures.append(f"{model}: {error}")
+    watch_runs(project)
     drain_outbox(project, patience_seconds=0.0)
     if failures:
         raise VigilError(f"{len(failures)} of the models could not be looked at; " + "; ".join(failures))

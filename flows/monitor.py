@@ -19,6 +19,7 @@ from tasks.record import record_evaluation
 from tasks.report import report_window
 from tasks.retraining import hand_over
 from tasks.shadow import look_at_challengers
+from tasks.watch import turn_of
 from vigil.evaluation.measure import quality_passed
 
 
@@ -32,8 +33,8 @@ def monitor(
 ) -> dict[str, Any]:
     """Look at one window of ``model`` and decide about it.
 
-    Writes: the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose horizon is over
-    (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the
+    Writes: the run itself, the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose horizon
+    is over (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the
     store), which the flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that; the
     look at each challenger in shadow or canary, and its end. A second run that sees the same rows, labels and specification finds its
     evaluation and decision, writes nothing new, and only finishes what a killed run left.
@@ -44,6 +45,11 @@ def monitor(
         as_of: ISO moment up to which labels are seen; default now.
         report: write Evidently's reports where the specification wants them, or always; ``later`` leaves them to the flow ``report``.
     """
+    with turn_of(project, model):
+        return _look(project, model, window_start, as_of, report)
+
+
+def _look(project: str, model: str, window_start: str | None, as_of: str | None, report: str) -> dict[str, Any]:
     look = look_at_window(project, model, window_start, as_of)
     if find_evaluation(project, look) is None:
         measurements = validate(project, look)

@@ -13,6 +13,7 @@ from vigil.alerts.alerting import acknowledge, incident, mute, resolve
 from vigil.alerts.incident import Kind, State
 from vigil.alerts.message import Standing
 from vigil.errors import NotAllowed, StoreError
+from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.channels import AlertSettings, Channel
 from vigil.store.sql import SqlStore
 
@@ -197,6 +198,57 @@ class TestFleet:
         assert {i.state for i in all_of(store)} == {State.RESOLVED}
         assert [m.kind.value for m in store.messages() if m.incident_id.startswith("f-")] == ["trigger", "resolve"]
 
+    def test_one_release_under_three_models_is_one_incident(self, store: SqlStore) -> None:
+        owned = AlertSettings(channels={"hook": HOOK}, owners={"release": "platform@example.org"})
+        for number, version, milliseconds in ((0, "1", 100), (1, "2", 300), (2, "2", 300)):
+            for model in range(3):
+                see(store, number, [latency(milliseconds)], spec=a_spec(f"m{model}"), settings=owned, version=version)
+        (fleet,) = [i for i in all_of(store) if i.model == "fleet"]
+        assert (fleet.title, fleet.owner, fleet.causes[0]["cause"]) == ("Release breaks under 3 models", "platform@example.org", "release")
+        assert len(fleet.members) == 3
+
+    @pytest.mark.parametrize(
+        ("names", "title"), [(("fs", "fs", "fs"), "fs breaks under 3 models"), (("a", "b", "c"), "Serving breaks under 3 models")]
+    )
+    def test_one_dependency_under_three_models_is_one_incident_by_its_name(
+        self, store: SqlStore, names: tuple[str, ...], title: str
+    ) -> None:
+        """Asked for under one name it is one dependency; under three names what they share is serving."""
+        for number in range(2):
+            for model, name in enumerate(names):
+                spec = a_spec(f"m{model}", health={"queries": {name: {"query": "up", "below": 1}}})
+                see(store, number, [Measurement(Layer.SYSTEM, name, 0.0, Verdict.BREACH, 1, threshold=1.0)], spec=spec)
+        (fleet,) = [i for i in all_of(store) if i.model == "fleet"]
+        assert fleet.title == title
+
+
+class TestShares:
+    """What features and segments are told to carry of the change."""
+
+    def loss(self, subject: str, value: float, n: int = 100, metric: str = "roc_auc") -> Measurement:
+        return Measurement(Layer.PERFORMANCE, metric, value, Verdict.OK, n, subject=subject, version="1")
+
+    def test_segments_count_by_rows_times_loss_where_they_became_worse(self, store: SqlStore) -> None:
+        """roc_auc falls by .1 of 100 rows and by .2 of 150: 10 and 30; c became better, and the log loss is not what is judged."""
+        before = [self.loss("plan=a", 0.8), self.loss("plan=b", 0.8), self.loss("plan=c", 0.8), self.loss("plan=c", 0.1, metric="log_loss")]
+        now = [
+            self.loss("plan=a", 0.7),
+            self.loss("plan=b", 0.6, 150),
+            self.loss("plan=c", 0.9),
+            self.loss("plan=c", 9.0, metric="log_loss"),
+        ]
+        see(store, 0, [auc(0.8), *before])
+        for number in (1, 2):
+            see(store, number, [auc(0.5), *now])
+        (found,) = all_of(store)
+        assert found.context["segments"] == pytest.approx({"plan=b": 0.75, "plan=a": 0.25})
+
+    def test_features_count_by_the_importance_that_drifted(self, store: SqlStore) -> None:
+        for number in range(3):
+            see(store, number, [drift(0.4, {"age": 0.3, "plan": 0.1})])
+        (found,) = all_of(store)
+        assert found.context["features"] == pytest.approx({"age": 0.75, "plan": 0.25})
+
 
 class TestCauses:
     def first_cause(self, store: SqlStore) -> str:
@@ -211,6 +263,22 @@ class TestCauses:
         for number in range(2):
             see(store, number, [latency(300)])
         assert self.first_cause(store) == "infrastructure"
+
+    def test_attempts_to_train_that_fail_are_infrastructure_and_end_when_they_succeed(self, store: SqlStore) -> None:
+        """A success rate is out of bounds below its limit: of a half that is tolerated 0.75 failed, then 0.4."""
+        for number, rate in enumerate((0.25, 0.6, 0.6)):
+            verdict = Verdict.BREACH if rate < 0.5 else Verdict.OK
+            see(store, number, [Measurement(Layer.SYSTEM, "training_success_rate", rate, verdict, 20, threshold=0.5)])
+        assert self.first_cause(store) == "infrastructure"
+        assert [signal.excess for signal in all_of(store)[0].signals.values()] == [1.5]
+        assert all_of(store)[0].state is State.RESOLVED
+
+    def test_labels_that_lack_are_no_change_of_concept(self, store: SqlStore) -> None:
+        spec = a_spec(alerts={"rules": [{"layer": "performance", "metric": "label_maturity", "tier": "P1", "below": 0.5}]})
+        see(store, 0, [Measurement(Layer.PERFORMANCE, "label_maturity", 0.1, Verdict.WARNING, 20, threshold=0.8)], spec=spec)
+        (found,) = all_of(store)
+        assert [cause["cause"] for cause in found.causes] == ["infrastructure"]
+        assert found.causes[0]["why"] == "label_maturity is 0.1"
 
     def test_breaches_that_begin_with_a_version_are_a_release(self, store: SqlStore) -> None:
         see(store, 0, [latency(100)])

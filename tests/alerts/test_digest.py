@@ -15,6 +15,7 @@ from vigil.alerts.message import Message
 from vigil.alerts.openmetrics import openmetrics
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.channels import AlertSettings
+from vigil.store.records import FlowRun
 from vigil.store.sql import SqlStore
 
 
@@ -64,7 +65,7 @@ class TestOpenMetrics:
     def families(self, store: SqlStore) -> dict[str, dict[tuple[tuple[str, str], ...], float]]:
         for number in range(3):
             see(store, number, [quality(breach=True), drift(0.5), psi("age", 0.3), latency(100)])
-        parsed = text_string_to_metric_families(openmetrics(store, ["churn", "new"]))
+        parsed = text_string_to_metric_families(openmetrics(store, [a_spec(), a_spec("new")], day(3).start))
         return {f.name: {tuple(sorted(s.labels.items())): s.value for s in f.samples} for f in parsed}
 
     def test_the_text_is_openmetrics_with_the_latest_window(self, families: dict[str, Any]) -> None:
@@ -82,14 +83,24 @@ class TestOpenMetrics:
         assert sum(families["vigil_incidents"].values()) == 1.0
         assert families["vigil_messages"][(("standing", "pending"),)] == 1.0
 
+    def test_vigil_s_own_runs_are_told_by_model(self, store: SqlStore) -> None:
+        """One took a minute; one was begun a day before and never ended."""
+        for name, begun in (("lost", day(1).start), ("good", day(2).start)):
+            store.begin_flow_run(FlowRun(name, "churn", begun))
+        store.end_flow_run("good", at=day(2).start + timedelta(minutes=1))
+        text = openmetrics(store, [a_spec(), a_spec("new")], day(3).start)
+        assert 'vigil_flow_success_rate{model="churn"} 0.5' in text
+        assert 'vigil_flow_duration_seconds{model="churn"} 60.0' in text
+        assert 'vigil_flow_success_rate{model="new"}' not in text
+
     def test_features_and_segments_are_never_labels(self, store: SqlStore) -> None:
         see(store, 0, [psi(f"feature_{number}", 0.3) for number in range(500)])
-        assert "feature_" not in openmetrics(store, ["churn"])
+        assert "feature_" not in openmetrics(store, [a_spec()], day(3).start)
 
     def test_more_than_fifty_metrics_are_left_out_and_counted(self, store: SqlStore) -> None:
         many = [Measurement(Layer.SYSTEM, f"metric_{number:02d}", 1.0, Verdict.OK, 1) for number in range(60)]
         see(store, 0, many)
-        text = openmetrics(store, ["churn"])
+        text = openmetrics(store, [a_spec()], day(3).start)
         assert text.count("vigil_metric_value{") == 50
         assert 'vigil_metrics_left_out{model="churn"} 10.0' in text
 

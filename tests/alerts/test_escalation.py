@@ -20,6 +20,7 @@ from vigil.store.sql import SqlStore
 
 BAD, GOOD = quality(breach=True), quality(breach=False)
 HOOK = {"kind": "webhook", "url": "https://hooks.example.org"}
+THREE = {"team": HOOK, "boss": {**HOOK, "tiers": []}, "chief": {**HOOK, "tiers": []}}
 
 
 def settings(**changes: Any) -> AlertSettings:
@@ -86,6 +87,51 @@ class TestTime:
         assert got == ["team", "boss"]
 
 
+class TestSteps:
+    STEPS = settings(escalation={"P1": [{"after_minutes": 60, "to": "boss"}, {"after_minutes": 240, "to": "chief"}]}, channels=THREE)
+    RAISED = settings(
+        escalation={"P1": {"after_minutes": 60, "tier": "P0"}, "P0": {"after_minutes": 30, "to": "chief"}},
+        channels={**THREE, "pager": {**HOOK, "tiers": ["P0"], "hours": "office"}},
+        hours={"office": {"time_zone": "UTC"}},
+    )
+
+    def test_each_is_taken_once_when_its_time_is_over(self, store: SqlStore) -> None:
+        see(store, 0, [BAD], settings=self.STEPS)
+        assert [escalate(store, self.STEPS, after(minutes)) for minutes in (59, 60, 239, 240, 241, 900)] == [0, 1, 0, 1, 0, 0]
+        assert [channel for channel, _ in told(store)] == ["team", "boss", "chief"]
+        assert store.messages()[2].body["lines"][1] == "Nobody acknowledged it within 240 minutes."
+
+    def test_after_a_long_silence_they_are_taken_one_after_another(self, store: SqlStore) -> None:
+        see(store, 0, [BAD], settings=self.STEPS)
+        assert [escalate(store, self.STEPS, after(900)) for _ in range(3)] == [1, 1, 0]
+
+    def test_whoever_acknowledges_ends_them(self, store: SqlStore) -> None:
+        see(store, 0, [BAD], settings=self.STEPS)
+        escalate(store, self.STEPS, after(60))
+        acknowledge(store, self.STEPS, all_of(store)[0].incident_id, by="ann", reason="on it", at=after(61))
+        assert escalate(store, self.STEPS, after(900)) == 0
+
+    def test_opened_again_they_begin_again(self, store: SqlStore) -> None:
+        for number, measured in enumerate((BAD, GOOD, GOOD, BAD)):
+            see(store, number, [measured], settings=self.STEPS)
+            for minutes in (60, 240, 600):
+                escalate(store, self.STEPS, day(number).end + timedelta(minutes=minutes))
+        assert [channel for channel, kind in told(store) if kind == "trigger"] == ["team", "boss", "chief"] * 2
+
+    def test_the_next_tier_is_told_at_once_whatever_the_hours(self, store: SqlStore) -> None:
+        """At 1:00 the incident becomes P0: all who hear of P0 are told, the pager by night as well."""
+        see(store, 0, [BAD], settings=self.RAISED)
+        assert escalate(store, self.RAISED, after(60)) == 1
+        (found,) = all_of(store)
+        assert (found.tier, found.escalated) == ("P0", ())
+        assert {message.channel: message.next_at for message in store.messages()[1:]} == {"team": after(60), "pager": after(60)}
+
+    def test_and_then_goes_on_by_that_tier_s_steps(self, store: SqlStore) -> None:
+        see(store, 0, [BAD], settings=self.RAISED)
+        assert [escalate(store, self.RAISED, after(minutes)) for minutes in (60, 89, 90, 900)] == [1, 0, 1, 0]
+        assert told(store)[-1] == ("chief", "trigger")
+
+
 class TestWhoIsSpared:
     def test_an_acknowledged_incident(self, store: SqlStore) -> None:
         see(store, 0, [BAD], settings=settings())
@@ -127,6 +173,11 @@ class TestEnd:
     [
         ({"P2": {"after_minutes": 5, "to": "boss"}}, "nobody can be late"),
         ({"P0": {"after_minutes": 5, "to": "ceo"}}, "the channels are: boss, team"),
+        ({"P1": {"after_minutes": 5}}, "needs to: CHANNEL"),
+        ({"P1": []}, "at least 1 item"),
+        ({"P0": {"after_minutes": 5, "tier": "P0"}}, "not more urgent"),
+        ({"P1": [{"after_minutes": 5, "to": "boss"}, {"after_minutes": 5, "to": "team"}]}, "come later one after another, got 5, 5"),
+        ({"P1": [{"after_minutes": 5, "tier": "P0"}, {"after_minutes": 9, "to": "team"}]}, "make that step the last of P1"),
     ],
 )
 def test_an_escalation_that_could_not_work_is_refused(escalation: dict[str, Any], message: str) -> None:

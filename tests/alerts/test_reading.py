@@ -8,7 +8,7 @@ import pytest
 
 from tests.alerts.build import a_look, a_spec, auc, drift, errors, latency, quality, rows
 from vigil.alerts.reading import Reading, reach, read
-from vigil.measurement import Measurement
+from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.alerts import Tier
 
 
@@ -145,3 +145,10 @@ class TestDeclaredSpans:
 
     def test_its_windows_do_not_count_towards_lasting(self) -> None:
         assert not fires([[latency(300)], [latency(100)], [latency(300)]], maintenance=[self.span])
+
+
+def test_of_segments_only_the_judged_metric_is_a_signal() -> None:
+    """The others are shown: eight trends of each segment would drown those that matter."""
+    shown = [Measurement(Layer.PERFORMANCE, name, 0.8, Verdict.OK, 100, subject="plan=a") for name in ("roc_auc", "brier")]
+    look = a_look(0, [auc(0.8), *shown, Measurement(Layer.PERFORMANCE, "brier", 0.1, Verdict.OK, 100)], a_spec())
+    assert sorted((signal.metric, signal.subject) for signal in look.measured) == [("brier", "*"), ("roc_auc", "*"), ("roc_auc", "plan=a")]

@@ -93,11 +93,31 @@ def test_a_surer_model_has_a_higher_rate_of_confident_scores() -> None:
     assert found["positive_share"].detail["reference"] == 1.0
 
 
+def test_an_unsure_model_has_scores_of_more_entropy() -> None:
+    """All at 0.5 have one bit; of others the mean over the rows is within the error of the bins."""
+    rows = np.random.default_rng(3).beta(0.4, 0.6, 5000)
+    found = shown(rows, [0.5] * 100, "score")["score_entropy"]
+    assert (found.detail["reference"], found.detail["reference_binning_error"]) == (1.0, 0.0)
+    exact = float(np.mean(-rows * np.log2(rows) - (1 - rows) * np.log2(1 - rows)))
+    assert abs((found.value or 0) - exact) <= found.detail["binning_error"]
+    fine = shown(rows, rows, "score")["score_entropy"]
+    assert abs((fine.value or 0) - exact) <= fine.detail["binning_error"] < 0.1
+
+
+def test_the_spread_of_what_is_predicted_is_shown() -> None:
+    """Prices of 1 to 50 hundredths where there were 1 to 100: about a quarter of the variance, the median fell by a quarter."""
+    performance = {"performance": {"metric": "mae", "tolerated_loss": 1.0}, "task": "regression"}
+    found = shown([i / 100 for i in range(1, 51)] * 2, [i / 100 for i in range(1, 101)], "score", **performance)
+    assert (found["variance_ratio"].value or 0) == pytest.approx((50**2 - 1) / (100**2 - 1), rel=1e-4)
+    std = found["mean_shift"].detail["reference_std"]
+    assert abs((found["p50_shift"].value or 0) + 0.25 / std) <= found["p50_shift"].detail["binning_error"]
+
+
 def test_a_predicted_value_has_no_class_ratio() -> None:
     """Of a regression the score is no probability."""
     scores = [i / 100 for i in range(1, 101)]
     performance = {"performance": {"metric": "mae", "tolerated_loss": 1.0}, "task": "regression"}
-    assert not {"positive_share", "high_confidence_rate"} & set(shown(scores, scores, "score", **performance))
+    assert not {"positive_share", "high_confidence_rate", "score_entropy"} & set(shown(scores, scores, "score", **performance))
 
 
 def test_too_few_scores_have_no_share() -> None:

@@ -107,7 +107,7 @@ class TestAlerting:
 @pytest.mark.parametrize(
     ("queries", "message"),
     [
-        ({"rows": {"query": "x"}}, "measured from the log"),
+        ({"rows": {"query": "x"}}, "measured by vigil itself"),
         ({"memory": {"query": "x", "above": 1, "below": 2}}, "no value would be in bounds"),
         ({"memory": {"query": ""}}, "at least 1"),
         ({"Memory": {"query": "x"}}, "pattern"),

@@ -129,3 +129,28 @@ def test_no_latency_in_any_row_is_not_enough_data(unknown: float | None) -> None
 
 def test_whole_number_latencies_are_measured() -> None:
     assert measured(log(latency_ms=np.r_[np.arange(101), np.full(9, 1000)]), make_spec())["latency_p95_ms"].value == 95.0
+
+
+class TestServiceLevel:
+    def test_time_outs_are_the_errors_that_say_so_in_any_case(self) -> None:
+        """Of 110 rows two timed out; `refused` is an error and no time-out."""
+        rows = log(error=pd.Series(["Read TIMEOUT", "request timed out", "refused"] + [None] * 107, dtype="string"))
+        found = measured(rows, make_spec(health={"timeout_rate": 0.01}), WHOLE)
+        assert (found["timeout_rate"].value, found["timeout_rate"].verdict) == (2 / 110, Verdict.BREACH)
+        assert found["error_rate"].value == 3 / 110
+        named = measured(rows, make_spec(health={"timeout_rate": 0.01, "timeouts": ["Refused"]}), WHOLE)
+        assert (named["timeout_rate"].value, named["timeout_rate"].verdict) == (1 / 110, Verdict.OK)
+
+    @pytest.mark.parametrize(("least", "verdict"), [(101 / 86_400, Verdict.OK), (102 / 86_400, Verdict.BREACH)])
+    def test_the_throughput_is_rows_a_second_of_the_window_and_breaches_below(self, least: float, verdict: Verdict) -> None:
+        found = measured(log(), make_spec(health={"throughput_per_s": least}))["throughput_per_s"]
+        assert (found.value, found.verdict, found.threshold) == (101 / 86_400, verdict, least)
+
+    def test_no_rows_are_no_throughput(self) -> None:
+        found = measured(log(), make_spec(health={"throughput_per_s": 1.0, "timeout_rate": 0.1}), version="9")
+        assert (found["throughput_per_s"].value, found["throughput_per_s"].verdict) == (0.0, Verdict.BREACH)
+        assert found["timeout_rate"].verdict is Verdict.NOT_ENOUGH_DATA
+
+    def test_who_asks_for_neither_has_neither_and_keeps_the_hash(self) -> None:
+        assert not {"throughput_per_s", "timeout_rate"} & set(measured(log(), make_spec()))
+        assert make_spec().hash == make_spec(health={"timeouts": ["timeout", "timed out", "deadline"]}).hash

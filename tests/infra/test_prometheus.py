@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from ruamel.yaml import YAML
 from tests.console.shop import fill_store, make_shop
 from vigil.alerts.openmetrics import openmetrics
 from vigil.project import Project
+from vigil.store.records import FlowRun
 
 INFRA = Path(__file__).resolve().parents[2] / "infra"
 RULES = YAML(typ="safe").load(INFRA / "prometheus" / "rules.yml")
@@ -28,8 +30,11 @@ def answered(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, list[Mapp
     folder = make_shop(tmp_path_factory.mktemp("infra") / "shop")
     fill_store(folder)
     project = Project.open(folder)
+    now = datetime.now(UTC)
     with project.store() as store:
-        families = text_string_to_metric_families(openmetrics(store, sorted(project.models)))
+        store.begin_flow_run(FlowRun("r1", "churn", now))
+        store.end_flow_run("r1", at=now)
+        families = text_string_to_metric_families(openmetrics(store, list(project.models.values()), now))
     return {family.name: [sample.labels for sample in family.samples] for family in families}
 
 

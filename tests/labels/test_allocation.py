@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vigil.labels.allocation import allocate, expected_spread
+from vigil.labels.allocation import CONTROL, allocate, expected_spread
 from vigil.spec.model import Metric, Scoring
 
 
@@ -38,6 +38,9 @@ def test_it_spends_the_budget_and_asks_for_no_row_twice(strata: list[tuple[int, 
     assert asked.sum() == min(budget, (rows - have).sum())
     assert (asked >= 0).all()
     assert (asked <= rows - have).all()
+    free = rows - have
+    if 0 < budget < free.sum():  # whatever is expected of a stratum, its part of the control is asked for
+        assert (asked >= np.floor(CONTROL * budget * free / free.sum()) - 1).all()
     if budget >= 2 * len(strata):
         assert (asked + have >= np.minimum(2, rows)).all()
 

@@ -9,8 +9,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.loop.small_project import MODEL, RETRAINED, copy_of, look_at, make_project, play, week_start
-from vigil.errors import RegistryError, SourceError
+from tests.loop.small_project import MODEL, RETRAINED, as_of, copy_of, look_at, make_project, play, week_start
+from vigil.alerts.alerting import incidents_of
+from vigil.errors import RegistryError, SourceError, VigilError
 from vigil.measurement import WHOLE, Layer, Verdict
 from vigil.project import Project
 from vigil.store.records import RetrainingState
@@ -94,6 +95,27 @@ def test_a_file_that_is_cut_off_is_an_error_that_names_it(folder: Path) -> None:
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(SourceError, match=r"00\.parquet"):
         look_at(folder)
+
+
+def test_looks_that_fail_are_an_incident_though_no_look_came_to_an_end(folder: Path) -> None:
+    """The log is cut off: a look by itself fails, then the model's turn in the fleet's run. Both are kept with why, and told."""
+    from flows.fleet import monitor_fleet
+
+    path = folder / "data" / "predictions" / "00.parquet"
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(SourceError):
+        look_at(folder)
+    with pytest.raises(VigilError):
+        monitor_fleet(str(folder), as_of(0))
+    store = Project.open(folder).store()
+    by_itself, turn = store.flow_runs(MODEL, latest=5)
+    assert by_itself.ended_at is not None
+    assert turn.ended_at is not None
+    assert "00.parquet" in by_itself.failure
+    assert turn.failure.startswith("SourceError: ")
+    (incident,) = incidents_of(store, MODEL).values()
+    assert (incident.about_runs, store.evaluations(MODEL)) == (True, ())
+    assert "00.parquet" in incident.causes[0]["why"]
 
 
 def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(before_retraining: Path, tmp_path: Path) -> None:

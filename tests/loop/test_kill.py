@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.loop.kills import DECIDED, MLFLOW, REGISTRY, STORE, Step, decided, go, kill_at, spare, wrong
-from tests.loop.small_project import copy_of
+from tests.loop.small_project import MODEL, copy_of
+from vigil.project import Project
 
 IMPORTED = ["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store"]
 
@@ -63,7 +64,9 @@ def test_what_kills_left_is_finished_by_the_next_run(
 def test_what_a_kill_left_of_a_window_is_finished_by_the_next_look(
     killed_after_the_decision: Path, children: ForkServerContext, tmp_path: Path
 ) -> None:
-    """The look finds its decision and carries it out."""
+    """The look finds its decision and carries it out; the run that was killed has no end on record."""
     folder = copy_of(killed_after_the_decision, tmp_path / "project", promotion="approve")
     assert ended(children, folder, None, from_the_decision=False) == 0
     assert wrong(folder) == []
+    with Project.open(folder).store() as store:
+        assert [run.ended_at is None for run in store.flow_runs(MODEL, latest=2)] == [True, False]

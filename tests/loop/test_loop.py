@@ -113,9 +113,12 @@ def test_the_fleet_looks_at_what_is_due_and_finds_it_done(played: tuple[Path, li
 
     folder, summaries = played
     store = Project.open(folder).store()
-    before = store.decisions(MODEL)
+    before, runs = store.decisions(MODEL), store.flow_runs(MODEL, latest=100)
     assert monitor_fleet(str(folder), as_of(WEEKS - 1)) == summaries[-3:]
     assert store.decisions(MODEL) == before
+    *others, turn = store.flow_runs(MODEL, latest=100)
+    assert tuple(others) == runs  # the three looks are part of the model's turn, and no runs of their own
+    assert (turn.ended_at is not None, turn.failure) == (True, "")
 
 
 def test_each_planted_fault_is_one_incident_with_its_cause(played: tuple[Path, list[dict[str, Any]]]) -> None:

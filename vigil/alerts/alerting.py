@@ -39,16 +39,37 @@ def alert(store: Store, spec: ModelSpec, settings: AlertSettings, evaluation_id:
     for attempt in range(TRIES):
         if store.alerted(evaluation_id):
             break
-        known: Mapping[str, Incident] = incidents_of(store, spec.model)
-        events = bundle(_situation(store, spec, evaluation, list(known.values())))
-        events, known = _with_fleet(store, settings, evaluation, events, known)
-        messages = _messages(events, known, settings, now)
+        known = incidents_of(store, spec.model)
+        events = bundle(_situation(store, spec, evaluation, [each for each in known.values() if not each.about_runs]))
         try:
-            store.record_alerts(evaluation_id, model=spec.model, at=now, events=events, messages=messages)
+            tell(store, settings, spec.model, events, known, as_of=evaluation.as_of, now=now, evaluation_id=evaluation_id)
         except Conflict:
             if attempt == TRIES - 1:
                 raise
     return tuple(incident for incident in incidents_of(store, spec.model).values() if incident.active)
+
+
+def tell(
+    store: Store,
+    settings: AlertSettings,
+    model: str,
+    events: tuple[Event, ...],
+    known: Mapping[str, Incident],
+    *,
+    as_of: datetime,
+    now: datetime,
+    evaluation_id: str | None = None,
+) -> None:
+    """Keep what a look at a model makes of its incidents, with what that makes of fleet incidents and the messages about all of it.
+
+    Args:
+        known: the model's incidents, by id, as they are before ``events``.
+
+    Raises:
+        Conflict: another writer was first.
+    """
+    events, known = _with_fleet(store, settings, as_of, events, known)
+    store.record_alerts(evaluation_id, model=model, at=now, events=events, messages=_messages(events, known, settings, now))
 
 
 def incidents_of(store: Store, model: str | None = None) -> dict[str, Incident]:
@@ -148,14 +169,14 @@ def _measured(store: Store, spec: ModelSpec, evaluation: Evaluation, past: Seque
 
 
 def _with_fleet(
-    store: Store, settings: AlertSettings, evaluation: Evaluation, events: tuple[Event, ...], known: Mapping[str, Incident]
+    store: Store, settings: AlertSettings, as_of: datetime, events: tuple[Event, ...], known: Mapping[str, Incident]
 ) -> tuple[tuple[Event, ...], Mapping[str, Incident]]:
     """Add the events of fleet incidents, where something began or ended; return them with the incidents as they were before."""
     if not any(event.kind in _MATTERS_TO_FLEET or event.body.get("signals") for event in events):
         return events, known
     everything = {**incidents_of(store), **known}
     after = _after(events, everything)
-    return (*events, *fleet_events(list(after.values()), settings, evaluation.as_of)), everything
+    return (*events, *fleet_events(list(after.values()), settings, as_of)), everything
 
 
 def _after(events: Iterable[Event], known: Mapping[str, Incident]) -> dict[str, Incident]:

@@ -164,7 +164,7 @@ def _body(firing: Sequence[Reading], about: Any, situation: Situation) -> dict[s
     facts = Facts(readings, current, situation.history, spec)
     causes = suspects(facts)
     before = situation.history[facts.onset] if facts.onset < len(situation.history) else None
-    features, segments = shares_of_change(current, before)
+    features, segments = shares_of_change(current, before, spec)
     kind = causes[0].cause.value if causes else "unknown"
     playbook = spec.alerts.playbook
     return {

@@ -14,6 +14,7 @@ from typing import Any
 from vigil.alerts.reading import Looked, Reading, Signal
 from vigil.decision.phrases import number, percent, when
 from vigil.measurement import TRAINING, WHOLE, Layer, Measurement, Verdict
+from vigil.performance.maturity import LABEL_MATURITY
 from vigil.spec.model import ModelSpec
 
 ABRUPT = 5.0  # times its threshold: drift of one feature that far within a window is an upstream change, not a population; convention
@@ -89,21 +90,23 @@ def changes_before(current: Looked, history: Sequence[Looked], onset: int) -> tu
     return tuple(said)
 
 
-def shares_of_change(current: Looked, before: Looked | None) -> tuple[dict[str, float], dict[str, float]]:
+def shares_of_change(current: Looked, before: Looked | None, spec: ModelSpec) -> tuple[dict[str, float], dict[str, float]]:
     """Return the features and the segments by their share of the change, largest first, at most five of each.
 
     Features: their part of the importance that has drifted. Segments: rows times loss against the window before, in the
-    performance metric, of those that became worse.
+    judged metric, of those that became worse.
     """
     share = _drift_share(current)
     drifted = dict(share.detail.get("drifted", {})) if share is not None else {}
     if not any(drifted.values()):
         drifted = {s.subject: m.value for s, m in current.measured.items() if _drifted_feature(s, current) and m.value is not None}
     lost: dict[str, float] = {}
+    metric = spec.performance.metric
     for signal, now in current.measured.items():
         then = None if before is None else before.measured.get(signal)
-        if signal.layer == Layer.PERFORMANCE and "=" in signal.subject and then is not None and None not in (now.value, then.value):
-            lost[signal.subject] = max(abs((now.value or 0.0) - (then.value or 0.0)) * now.n, 0.0)
+        if signal.metric == metric.value and signal.subject != WHOLE and then is not None and None not in (now.value, then.value):
+            change = (now.value or 0.0) - (then.value or 0.0)
+            lost[signal.subject] = max(-change if metric.larger_is_better else change, 0.0) * now.n
     return _shares(drifted), _shares(lost)
 
 
@@ -147,10 +150,17 @@ def _infrastructure(facts: Facts) -> Suspicion | None:
     rows_missing = [r for r in facts.of(Layer.DATA_QUALITY) if r.signal.metric == ROW_COUNT]
     if rows_missing:
         return Suspicion(Cause.INFRASTRUCTURE, 0.95, "rows are missing: the window holds fewer than a window ever does")
-    said = ", ".join(f"{r.signal.metric} is {number(r.value)}" for r in facts.of(Layer.SYSTEM))
-    if not said:
+    disturbed = [*facts.of(Layer.SYSTEM), *(r for r in facts.of(Layer.PERFORMANCE) if r.signal.metric == LABEL_MATURITY)]  # labels lack
+    if not disturbed:
         return None
-    return Suspicion(Cause.INFRASTRUCTURE, 0.75 if len(facts.of(Layer.SYSTEM)) == len(facts.readings) else 0.45, said)
+    return Suspicion(
+        Cause.INFRASTRUCTURE, 0.75 if len(disturbed) == len(facts.readings) else 0.45, ", ".join(_said(reading) for reading in disturbed)
+    )
+
+
+def _said(reading: Reading) -> str:
+    because = reading.detail.get("because")
+    return f"{reading.signal.metric} is {number(reading.value)}{f' ({because})' if because else ''}"
 
 
 def _seasonal(facts: Facts) -> Suspicion | None:
@@ -185,7 +195,7 @@ def _covariate(facts: Facts) -> Suspicion | None:
 
 
 def _concept(facts: Facts) -> Suspicion | None:
-    lost = facts.of(Layer.PERFORMANCE)
+    lost = [reading for reading in facts.of(Layer.PERFORMANCE) if reading.signal.metric != LABEL_MATURITY]
     if not lost:
         return None
     share = _drift_share(facts.current)

@@ -1,4 +1,5 @@
-"""One incident for many models: where a column, or serving itself, breaks under several at once, its owner is told, once.
+"""One incident for many models: where a column, a dependency, serving, monitoring or a release breaks under several at once, its owner is
+told, once.
 
 Columns are the same where their names are: models that share an upstream table share its names.
 """
@@ -16,21 +17,33 @@ from vigil.decision.phrases import plural
 from vigil.measurement import WHOLE, Layer
 from vigil.spec.alerts import Tier
 from vigil.spec.channels import AlertSettings
+from vigil.spec.model import measured_by_vigil
 
 MAIN_PART = 0.5  # of the change: a column that carries so much of it is what the incident is about; convention
 SERVING = "serving"  # what models share where their system layer breaks together
+MONITORING = "monitoring"  # what they share where vigil's own runs over them fail together
+RELEASE = "release"  # what they share where all became worse since a release
+
+Shared = tuple[str, str]  # a cause, and what is shared of it
 
 
-def shared_subjects(incident: Incident) -> frozenset[str]:
-    """Return what an incident may share with others, by its first suspected cause: columns where data is at fault, or serving."""
+def shared_subjects(incident: Incident) -> frozenset[Shared]:
+    """Return what an incident may share with others, by its first suspected cause.
+
+    Columns where data is at fault; a release; of infrastructure the dependencies that are asked for under one name (``health.queries``) and
+    serving as a whole, or monitoring.
+    """
     kind = incident.causes[0]["cause"] if incident.causes else None
     if kind == Cause.INFRASTRUCTURE:
-        return frozenset({SERVING})
+        asked = {s.metric for s in incident.signals if s.layer == Layer.SYSTEM and not measured_by_vigil(s.metric)}
+        return frozenset((kind, each) for each in ({MONITORING} if incident.about_runs else {SERVING, *asked}))
+    if kind == Cause.RELEASE:
+        return frozenset({(kind, RELEASE)})
     if kind != Cause.DATA_FAULT:  # populations move under many models by themselves
         return frozenset()
     columns = {s.subject for s in incident.signals if s.layer in (Layer.DATA_QUALITY, Layer.DRIFT) and s.subject != WHOLE}
     main = {str(name) for name, share in dict(incident.context.get("features", {})).items() if share >= MAIN_PART}
-    return frozenset(columns | main)
+    return frozenset((kind, name) for name in columns | main)
 
 
 def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: datetime) -> tuple[Event, ...]:
@@ -41,13 +54,13 @@ def fleet_events(incidents: Sequence[Incident], settings: AlertSettings, at: dat
     """
     fleets = {i.incident_id: i for i in incidents if i.model == FLEET and i.active}
     made: list[Event] = []
-    by_subject: dict[str, list[Incident]] = defaultdict(list)
+    by_subject: dict[Shared, list[Incident]] = defaultdict(list)
     for incident in incidents:
         if incident.active and incident.model != FLEET and incident.fleet is None and incident.tier.sends:
             for subject in shared_subjects(incident):
                 by_subject[subject].append(incident)
     taken: set[str] = set()
-    for subject, sharing in sorted(by_subject.items(), key=lambda item: (-len(item[1]), item[0])):
+    for subject, sharing in sorted(by_subject.items(), key=lambda item: (-len(item[1]), item[0][1] == SERVING, item[0])):
         free = [incident for incident in _near(sharing, settings) if incident.incident_id not in taken]
         fleet = _fleet_of(fleets, subject, free, settings)
         models = {incident.model for incident in free}
@@ -65,9 +78,9 @@ def _near(sharing: Sequence[Incident], settings: AlertSettings) -> list[Incident
     return [incident for incident in sharing if newest - datetime.fromisoformat(incident.first) <= span]
 
 
-def _fleet_of(fleets: Mapping[str, Incident], subject: str, free: Sequence[Incident], settings: AlertSettings) -> Incident | None:
+def _fleet_of(fleets: Mapping[str, Incident], subject: Shared, free: Sequence[Incident], settings: AlertSettings) -> Incident | None:
     """Find the fleet incident of the subject that began when these did."""
-    about = [fleet for fleet in fleets.values() if fleet.context.get("subject") == subject]
+    about = [fleet for fleet in fleets.values() if (fleet.causes[0]["cause"], fleet.context.get("subject")) == subject]
     return next((fleet for fleet in about if free and _begun_with(fleet, free[-1], settings)), None)
 
 
@@ -75,14 +88,15 @@ def _begun_with(fleet: Incident, incident: Incident, settings: AlertSettings) ->
     return abs(datetime.fromisoformat(incident.first) - datetime.fromisoformat(fleet.first)) <= timedelta(days=settings.fleet_days)
 
 
-def _joining(fleet: Incident | None, subject: str, members: Sequence[Incident], settings: AlertSettings, at: datetime) -> list[Event]:
+def _joining(fleet: Incident | None, shared: Shared, members: Sequence[Incident], settings: AlertSettings, at: datetime) -> list[Event]:
+    _, subject = shared
     ids = sorted(incident.incident_id for incident in members)
     first = min(incident.first for incident in members)
     fleet_id = fleet.incident_id if fleet else "f-" + hashlib.sha256(f"fleet|{subject}|{'|'.join(ids)}".encode()).hexdigest()[:10]
     made = []
     if fleet is None:
         tier = Tier.worst([incident.tier for incident in members])
-        made.append(Event(fleet_id, 1, Kind.OPENED, FLEET, at, VIGIL, "", _body(subject, first, tier, members, settings), fleet_id))
+        made.append(Event(fleet_id, 1, Kind.OPENED, FLEET, at, VIGIL, "", _body(shared, first, tier, members, settings), fleet_id))
     else:
         for number, incident in enumerate(members, start=fleet.events + 1):
             body = {"member": incident.incident_id, "tier": incident.tier.value, "last": max(incident.last, fleet.last)}
@@ -98,10 +112,10 @@ def _joining(fleet: Incident | None, subject: str, members: Sequence[Incident], 
     return made
 
 
-def _body(subject: str, first: str, tier: Tier, members: Sequence[Incident], settings: AlertSettings) -> Mapping[str, object]:
+def _body(shared: Shared, first: str, tier: Tier, members: Sequence[Incident], settings: AlertSettings) -> Mapping[str, object]:
     models = sorted({incident.model for incident in members})
-    what = "Serving" if subject == SERVING else subject
-    kind = Cause.INFRASTRUCTURE if subject == SERVING else Cause.DATA_FAULT
+    kind, subject = shared
+    what = subject.capitalize() if subject in (SERVING, MONITORING, RELEASE) else subject
     why = f"{subject} breaks under {plural(len(models), 'model')} at once: {', '.join(models)}"
     return {
         "window": first,
@@ -110,7 +124,7 @@ def _body(subject: str, first: str, tier: Tier, members: Sequence[Incident], set
         "owner": settings.owners.get(subject, settings.fleet_owner),
         "members": sorted(incident.incident_id for incident in members),
         "title": f"{what} breaks under {plural(len(models), 'model')}",
-        "causes": [{"cause": kind.value, "weight": 1.0, "why": why}],
+        "causes": [{"cause": kind, "weight": 1.0, "why": why}],
         "context": {"subject": subject, "models": models},
     }
 

@@ -15,6 +15,7 @@ from typing import Any
 from vigil.alerts.reading import Signal
 from vigil.errors import NotAllowed
 from vigil.spec.alerts import Tier
+from vigil.spec.model import FLOW_DURATION, FLOW_SUCCESS_RATE
 
 VIGIL = "vigil"  # who writes the events that no person writes
 FLEET = "fleet"  # the model of an incident that several models share
@@ -63,7 +64,7 @@ class Event:
     """One thing that happened to an incident. Natural keys: ``(incident_id, number)``, and ``key`` where it is not None.
 
     ``body`` is plain JSON: of ``opened`` model, owner, suspected causes, changes; of ``observed`` the window and what each signal
-    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel.
+    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel, and the tier that it became.
     """
 
     incident_id: str
@@ -144,6 +145,11 @@ class Incident:
     def active(self) -> bool:
         return self.state is not State.RESOLVED
 
+    @property
+    def about_runs(self) -> bool:
+        """Whether it is about vigil's own runs over the model: nothing that is found of the model joins it."""
+        return bool(self.signals) and all(signal.metric in (FLOW_SUCCESS_RATE, FLOW_DURATION) for signal in self.signals)
+
     def muted(self, at: datetime) -> bool:
         return self.muted_until is not None and at < self.muted_until
 
@@ -195,7 +201,8 @@ def apply(incident: Incident, event: Event) -> Incident:
     if event.kind is Kind.MUTED:
         return replace(incident, muted_until=datetime.fromisoformat(event.body["until"]))
     if event.kind is Kind.ESCALATED:
-        return replace(incident, escalated=(*incident.escalated, event.body["to"]))
+        told = (*incident.escalated, *(event.body[name] for name in ("to",) if name in event.body))
+        return replace(incident, escalated=told, tier=Tier.worst([incident.tier, Tier(event.body.get("tier", incident.tier))]))
     if event.kind is Kind.JOINED:
         if "fleet" in event.body:
             return replace(incident, fleet=event.body["fleet"])

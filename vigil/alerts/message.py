@@ -101,6 +101,11 @@ def messages_of(before: Incident | None, after: Incident, event: Event, settings
     )
 
 
+def hearers(incident: Incident, settings: AlertSettings) -> tuple[str, ...]:
+    """Return the channels that are told of an incident of its tier."""
+    return tuple(name for name, channel in sorted(settings.channels.items()) if _hears(name, channel, MessageKind.TRIGGER, incident))
+
+
 def _hears(name: str, channel: Channel, kind: MessageKind, incident: Incident) -> bool:
     """Its tiers, but for P2, which the weekly digest tells; and what ends what it was told by escalation."""
     told = (incident.tier.sends and incident.tier in channel.tiers) or (kind is not MessageKind.TRIGGER and name in incident.escalated)

@@ -15,9 +15,9 @@ import numpy as np
 
 from vigil.alerts.dynamic import MINIMUM, band
 from vigil.alerts.rules import rule_for, rules_of
-from vigil.measurement import NOTHING, TRAINING, Layer, Measurement, Verdict
+from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement, Verdict
 from vigil.spec.alerts import AlertRule, Tier
-from vigil.spec.model import ModelSpec
+from vigil.spec.model import Metric, ModelSpec
 from vigil.window import Window
 
 WEEKDAYS = 7
@@ -83,8 +83,13 @@ def looked(
     measurements: Sequence[Measurement],
     spec: ModelSpec,
 ) -> Looked:
-    """Return a window as alerts see it. Only what is compared with the training data, or with nothing, counts."""
-    counting = {Signal(m.layer.value, m.metric, m.subject): m for m in measurements if m.reference in (TRAINING, NOTHING)}
+    """Return a window as alerts see it: what is compared with the training data, or with nothing; of segments the judged metric only."""
+    beside = {metric.value for metric in Metric} - {spec.performance.metric.value}  # shown of segments, too many to be asked for trends
+    counting = {
+        Signal(m.layer.value, m.metric, m.subject): m
+        for m in measurements
+        if m.reference in (TRAINING, NOTHING) and not (m.layer is Layer.PERFORMANCE and m.subject != WHOLE and m.metric in beside)
+    }
     spans = (*spec.policy.anomalies, *spec.alerts.maintenance)
     silent = next((span.name for span in spans if span.overlaps(window)), None)
     return Looked(window, evaluation_id, version, spec_hash, as_of, counting, tuple(measurements), silent)
@@ -178,6 +183,8 @@ def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:
     if measurement.layer is Layer.PERFORMANCE:
         loss = threshold - value if spec.performance.metric.larger_is_better else value - threshold
         return 1 + loss / spec.performance.tolerated_loss
+    if measurement.layer is Layer.SYSTEM and measurement.metric.endswith("_success_rate"):
+        return (1 - value) / (1 - threshold) if threshold < 1 else None
     return value / threshold if threshold > 0 else None
 
 

@@ -23,10 +23,18 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
         # One window a little over the limit is chance; three times the limit, by convention, is not waited for.
         AlertRule(layer=Layer.SYSTEM, metric="error_rate", tier=Tier.P1, sustained=Sustained(k=2, n=3), catastrophic=3.0),
         AlertRule(layer=Layer.SYSTEM, metric="latency_*", tier=Tier.P1, sustained=Sustained(k=2, n=3)),
+        AlertRule(layer=Layer.SYSTEM, metric="timeout_rate", tier=Tier.P1, sustained=Sustained(k=2, n=3)),
+        AlertRule(
+            layer=Layer.SYSTEM, metric="throughput_per_s", tier=Tier.P1, sustained=Sustained(k=2, n=3), below=spec.health.throughput_per_s
+        ),
         *(
             AlertRule(layer=Layer.SYSTEM, metric=name, tier=query.tier, sustained=Sustained(k=2, n=3), above=query.above, below=query.below)
             for name, query in spec.health.queries.items()
         ),
+        # Models that are not made when they are needed: of several attempts already.
+        AlertRule(layer=Layer.SYSTEM, metric="training_success_rate", tier=Tier.P1),
+        # Who watches does not watch: the measure is of several runs already, so once is enough.
+        AlertRule(layer=Layer.SYSTEM, metric="flow_*", tier=Tier.P1),
         # Volume has no limit of its own: what is usual for the weekday is learnt. Two windows, so that a holiday is silent.
         AlertRule(layer=Layer.SYSTEM, metric="rows", tier=Tier.P1, sustained=Sustained(k=2, n=3), dynamic=Dynamic(above=False)),
         # A promise that was broken: shown by a comparison that holds over all looks of the probation, so once is enough.

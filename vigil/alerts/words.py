@@ -18,7 +18,7 @@ NAMES = {
     "covariate": "inputs have drifted",
     "concept": "relation has changed",
     "seasonal": "seasonal change",
-    "infrastructure": "serving is disturbed",
+    "infrastructure": "infrastructure is disturbed",
     "unknown": "out of bounds",
 }
 LAYERS = {

@@ -32,6 +32,7 @@ from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
 from vigil.decision.kind import Span, kind_of, span_of
 from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
+from vigil.performance.baseline import BASELINE_WINDOWS
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
 from vigil.spec.model import FeatureType, ModelSpec, Task
@@ -97,8 +98,15 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
         "include_reference": True,
         "reference_rows": len(rows),
         "window_rows": 0,
+        BASELINE_WINDOWS: _windows_of(held_out, spec),
     }
     return _finish(work, model, early, rows, held_out, lineage, (), fitter.searched)
+
+
+def _windows_of(rows: pd.DataFrame, spec: ModelSpec) -> float:
+    """How many windows long the rows are; not a number of windows in which there are some, for the first and last may be parts."""
+    times = rows[spec.columns.time]
+    return float((times.max() - times.min()) / spec.window.length) if len(rows) else 0.0
 
 
 def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.special import entr
 
 from vigil.drift.statistics import Floats, counts_of
 from vigil.errors import NotEnoughData
@@ -91,6 +92,24 @@ def share_from(counts: ArrayLike, edges: Sequence[float], point: float, *, low: 
     return _share_from(n, starts, ends, point)
 
 
+def mean_entropy(counts: ArrayLike, edges: Sequence[float], *, low: float, high: float) -> Bounded:
+    """The mean of ``h(p) = -p log2 p - (1 - p) log2 (1 - p)`` over the rows, p the score: how unsure a binary model is, in bits.
+
+    In ``[0, 1]``: 1 where every score is 1/2, 0 where every score is 0 or 1. Each row counts with the middle of what h can be in its bin,
+    so the value is within the mean half width of that. Scores beyond 0 and 1 count as 0 and 1. Cannot see whether the scores are right: a
+    model that is surely wrong has none (Shannon 1948, doi:10.1002/j.1538-7305.1948.tb01338.x).
+
+    >>> mean_entropy([10, 30], [0.0], low=0.0, high=1.0)  # 10 at exactly 0; of 30 nothing is known
+    Bounded(value=0.375, error=0.375)
+    """
+    n, starts, ends = _bins(counts, edges, low, high)
+    shares, starts, ends = n / n.sum(), np.clip(starts, 0.0, 1.0), np.clip(ends, 0.0, 1.0)
+    at_start, at_end = _entropy(starts), _entropy(ends)
+    most = np.where((starts < 0.5) & (ends > 0.5), 1.0, np.maximum(at_start, at_end))
+    least = np.minimum(at_start, at_end)  # h is concave: it is least at an end
+    return Bounded(float(shares @ (most + least) / 2), float(shares @ (most - least) / 2))
+
+
 def _percentile(n: Floats, starts: Floats, ends: Floats, share: float) -> Bounded:
     reached = np.cumsum(n)
     wanted = round(share * reached[-1], 6)  # 0.95 * 20 is 19, whatever its last bit
@@ -109,6 +128,11 @@ def _share_from(n: Floats, starts: Floats, ends: Floats, point: float) -> Bounde
     above = np.where(split, (ends - point) / widths, (starts >= point).astype(np.float64))
     error = np.where(split, np.maximum(above, 1 - above), 0.0)
     return Bounded(float(min(shares @ above, 1.0)), float(shares @ error))
+
+
+def _entropy(p: Floats) -> Floats:
+    in_bits: Floats = (entr(p) + entr(1 - p)) / math.log(2)
+    return in_bits
 
 
 def _bins(counts: ArrayLike, edges: Sequence[float], low: float, high: float) -> tuple[Floats, Floats, Floats]:

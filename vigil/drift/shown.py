@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from vigil.drift.evidence import correlation_change_p
-from vigil.drift.quantities import Bounded, finite, percentile, percentile_shift, share_from, variance_ratio
+from vigil.drift.quantities import Bounded, finite, mean_entropy, percentile, percentile_shift, share_from, variance_ratio
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.profile.profile import CategoricalSummary, NumericSummary, PairSummary, Profile
 from vigil.spec.model import ModelSpec, Task
@@ -26,14 +26,15 @@ def shown_beside(current: Profile, reference: Profile, spec: ModelSpec) -> list[
 
     - ``null_share`` and, of categories, ``unseen_share``: shares of the window's rows.
     - of numbers the signed ``mean_shift``, ``p5_shift``, ``p50_shift`` and ``p95_shift`` in reference standard deviations, and
-      ``variance_ratio`` (window over reference; 1 is no change).
+      ``variance_ratio`` (window over reference; 1 is no change). The score is one: how predictions spread is a canary of business.
     - of a binary model's score ``positive_share`` (score at least :data:`POSITIVE_FROM`) and ``high_confidence_rate`` (score at
-      least :data:`CONFIDENT_FROM`, or below one minus it), with the reference's in the detail.
+      least :data:`CONFIDENT_FROM`, or below one minus it), and ``score_entropy`` (how unsure the scores are, in bits), with the reference's
+      in the detail: proxies of performance that need no label, and do not see whether the scores are right.
     - of the pairs of ``spec.drift.correlations`` the signed ``correlation_change``, window less reference, with both and the p-value of
       their difference in the detail (Fisher's transformation); the subject names both features.
     """
     shown: list[Measurement] = []
-    for name in spec.features:
+    for name in (*spec.features, spec.columns.score):
         now, then = current.column(name), reference.column(name)
         if now is None or then is None:
             continue
@@ -48,6 +49,7 @@ def shown_beside(current: Profile, reference: Profile, spec: ModelSpec) -> list[
         shown += [
             _of_score("positive_share", score, *map(_positive, sides)),
             _of_score("high_confidence_rate", score, *map(_confident, sides)),
+            _of_score("score_entropy", score, *map(_unsure, sides)),
         ]
     return shown + [
         _correlation(" ~ ".join(pair), current.pairs[pair], then) for pair, then in reference.pairs.items() if pair in current.pairs
@@ -117,6 +119,12 @@ def _confident(side: NumericSummary) -> tuple[int, Bounded | None]:
     if above is None or doubted is None:
         return side.n, None
     return side.n, Bounded(min(above.value + 1 - doubted.value, 1.0), above.error + doubted.error)
+
+
+def _unsure(side: NumericSummary) -> tuple[int, Bounded | None]:
+    if side.n < FEWEST_ROWS or side.minimum is None or side.maximum is None:
+        return side.n, None
+    return side.n, mean_entropy(side.counts, side.edges, low=side.minimum, high=side.maximum)
 
 
 def _from(side: NumericSummary, point: float) -> Bounded | None:

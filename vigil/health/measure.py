@@ -1,4 +1,4 @@
-"""System health of one window and version from its prediction log: rows, latency percentiles, error rate."""
+"""System health of one window and version from its prediction log: rows, throughput, latency percentiles, errors, time-outs."""
 
 from __future__ import annotations
 
@@ -20,9 +20,11 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
     - ``latency_p50_ms``, ``latency_p95_ms``, ``latency_p99_ms``: quantiles of the latencies logged, in milliseconds, linear
       between the two nearest (Hyndman & Fan 1996, type 7); p95 judged against ``spec.health.latency_p95_ms``, others shown.
     - ``error_rate``: share of rows whose error is not null, judged against ``spec.health.error_rate``.
+    - ``timeout_rate``: share of rows whose error holds one of ``spec.health.timeouts``, where a limit is given.
+    - ``throughput_per_s``: rows a second, over the whole window, where a limit is given.
 
-    Above the limit is a breach; a limit of None shows only. The log holds every prediction, so these are the window's own
-    numbers and carry no interval. A column that the specification sets to None has no measurement. No rows, or no latency
+    Above the limit is a breach, of the throughput below it; a limit of None shows only. The log holds every prediction, so these are the
+    window's own numbers and carry no interval. A column that the specification sets to None has no measurement. No rows, or no latency
     in any of them, is ``not_enough_data``.
 
     Args:
@@ -39,6 +41,10 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
         wanted |= {metric: latency.quantile(share, where=known) for metric, share in LATENCY_QUANTILES.items()}
     if columns.error is not None:
         wanted["errors"] = rows[columns.error].notnull().sum()
+        if spec.health.timeout_rate is not None:
+            text = rows[columns.error].cast("string").lower()
+            timed_out: Any = ibis.or_(*(text.contains(part.lower()) for part in spec.health.timeouts))
+            wanted["timeouts"] = timed_out.sum()
     answer = rows.aggregate(**wanted).to_pyarrow().to_pylist()[0]
 
     count = int(answer["rows"])
@@ -50,7 +56,21 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
         errors = int(answer["errors"] or 0)
         rate = errors / count if count else None
         found.append(_judged("error_rate", rate, count, spec.health.error_rate, version, {"errors": errors}))
+    if "timeouts" in wanted:
+        timeouts = int(answer["timeouts"] or 0)
+        rate = timeouts / count if count else None
+        found.append(_judged("timeout_rate", rate, count, spec.health.timeout_rate, version, {"timeouts": timeouts}))
+    if spec.health.throughput_per_s is not None:
+        found.append(_throughput(count, spec, version))
     return tuple(found)
+
+
+def _throughput(count: int, spec: ModelSpec, version: str) -> Measurement:
+    """No rows are no predictions a second, and known."""
+    value, limit = count / spec.window.length.total_seconds(), spec.health.throughput_per_s
+    assert limit is not None
+    verdict = Verdict.BREACH if value < limit else Verdict.OK
+    return Measurement(Layer.SYSTEM, "throughput_per_s", value, verdict, count, version=version, threshold=limit)
 
 
 def _judged(metric: str, value: float | None, n: int, limit: float | None, version: str, detail: dict[str, Any]) -> Measurement:

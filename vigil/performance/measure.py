@@ -17,6 +17,7 @@ import pandas as pd
 
 from vigil.errors import NotEnoughData
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.baseline import BASELINE_WINDOWS, UNBEATEN, Baseline
 from vigil.performance.cores import effective_size
 from vigil.performance.maturity import Maturity
 from vigil.performance.metrics import Estimate, estimate
@@ -44,9 +45,9 @@ def measure_performance(
 ) -> tuple[Measurement, ...]:
     """Measure the labelled rows of one window and version.
 
-    The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; for each
-    segment value, shown; and the task's other metrics for the whole window, shown. Shown is: threshold None, verdict ok.
-    The intervals of all segments hold together with the confidence of the specification (Bonferroni).
+    The metric of ``spec.performance`` for the whole window, judged against the baseline less the tolerated loss; the task's other
+    metrics, shown; and all of them for each segment value, shown. Shown is: threshold None, verdict ok.
+    The intervals of a metric hold together over all segments with the confidence of the specification (Bonferroni).
     Fewer rows than ``spec.labels.minimum``, or of a class fewer than 10, is ``not_enough_data`` with value None.
 
     A prediction without a usable score (null, NaN, infinite, for a binary task outside [0, 1]) has failed: it is left out,
@@ -88,8 +89,9 @@ def measure_performance(
     segments = tuple(_segments(labelled, spec.segments))
     together = 1 - (1 - spec.performance.confidence) / max(len(segments), 1)
     found.extend(
-        _measure(labelled[rows], usable[rows], metric, spec, version=version, subject=subject, threshold=None, confidence=together)
+        _measure(labelled[rows], usable[rows], each, spec, version=version, subject=subject, threshold=None, confidence=together)
         for subject, rows in segments
+        for each in (metric, *others)
     )
     found.extend(_measure_own(labelled[usable], name, function, spec, version=version) for name, function in sorted((own or {}).items()))
     if maturity is None:
@@ -102,6 +104,17 @@ def measure_performance(
 def tolerated_limit(metric: Metric, baseline: float, tolerated_loss: float) -> float:
     """Return the value that is still tolerated: the baseline made worse by the tolerated loss."""
     return baseline - tolerated_loss if metric.larger_is_better else baseline + tolerated_loss
+
+
+def judged_by(baseline: Baseline, found: Measurement, spec: ModelSpec) -> Measurement:
+    """Return a measurement of the judged metric, judged by a baseline whatever it was judged by; it says what that rests on."""
+    metric = spec.performance.metric
+    threshold = tolerated_limit(metric, baseline.value, spec.performance.tolerated_loss)
+    verdict = found.verdict
+    if found.value is not None and found.low is not None and found.high is not None:
+        verdict = judge(metric, Estimate(found.value, found.low, found.high), threshold)
+    rests_on = {} if baseline.windows is None else {BASELINE_WINDOWS: baseline.windows, UNBEATEN: baseline.unbeaten}
+    return replace(found, threshold=threshold, verdict=verdict, detail={**found.detail, **rests_on})
 
 
 def judge(metric: Metric, found: Estimate, threshold: float | None) -> Verdict:

@@ -8,10 +8,11 @@ from __future__ import annotations
 import ipaddress
 import re
 from enum import StrEnum
-from typing import Annotated, Literal
+from itertools import pairwise
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from vigil.spec.alerts import Tier
 from vigil.spec.base import SpecModel
@@ -113,10 +114,25 @@ class Channel(SpecModel):
 
 
 class Escalation(SpecModel):
-    """Who is told of an incident that nobody has acknowledged in time."""
+    """One step where nobody has acknowledged an incident in time: another channel is told, or it becomes more urgent, or both."""
 
     after_minutes: Annotated[float, Field(gt=0)]  # from when somebody was told
-    to: Name  # a channel, whatever its tiers
+    to: Name | None = None  # a channel, whatever its tiers
+    tier: Tier | None = None  # what it becomes: all channels of that tier are told; the last step of its list
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Escalation:
+        if self.to is None and self.tier is None:
+            raise ValueError("a step needs to: CHANNEL, tier: P0, or both")
+        return self
+
+
+def _as_steps(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+OneOrMore = BeforeValidator(_as_steps, json_schema_input_type=Escalation | list[Escalation])
+Steps = Annotated[tuple[Escalation, ...], Field(min_length=1), OneOrMore]
 
 
 class AlertSettings(SpecModel):
@@ -124,7 +140,7 @@ class AlertSettings(SpecModel):
 
     channels: dict[Name, Channel] = Field(default_factory=dict)
     hours: dict[Name, Hours] = Field(default_factory=dict)  # that channels may name
-    escalation: dict[Tier, Escalation] = Field(default_factory=dict)  # by tier; none: nobody else is told
+    escalation: dict[Tier, Steps] = Field(default_factory=dict)  # by tier, one step or several; none: nobody else is told
     link: str | None = None  # where an incident can be read; {incident} stands for its id: https://vigil.example.org/{incident}
     private_networks: tuple[str, ...] = ()  # that channels may connect to, as 10.1.0.0/16; public addresses always may
     attempts: Annotated[int, Field(ge=1)] = 40  # then dead letter; waits of 15 to 45 s, so about half an hour; convention
@@ -162,14 +178,26 @@ class AlertSettings(SpecModel):
                 raise ValueError(
                     f"alerts: the hours of {name} are {channel.hours!r}; alerts.hours has: {', '.join(sorted(self.hours)) or 'none'}"
                 )
-        for tier, escalation in self.escalation.items():
+        for tier, steps in self.escalation.items():
             if not tier.sends:
                 raise ValueError(f"alerts.escalation: nobody is told of {tier} at once, so nobody can be late; remove it")
-            if escalation.to not in self.channels:
-                raise ValueError(
-                    f"alerts.escalation: {tier} goes to {escalation.to!r}; the channels are: {', '.join(sorted(self.channels)) or 'none'}"
-                )
+            self._require_steps(tier, steps)
         return self
+
+    def _require_steps(self, tier: Tier, steps: tuple[Escalation, ...]) -> None:
+        for step, after in pairwise(steps):
+            if after.after_minutes <= step.after_minutes:
+                times = f"{step.after_minutes:g}, {after.after_minutes:g}"
+                raise ValueError(f"alerts.escalation: the steps of {tier} come later one after another, got {times}")
+            if step.tier is not None:
+                raise ValueError(f"alerts.escalation: what becomes {step.tier} goes on by its steps; make that step the last of {tier}")
+        for step in steps:
+            if step.to is not None and step.to not in self.channels:
+                raise ValueError(
+                    f"alerts.escalation: {tier} goes to {step.to!r}; the channels are: {', '.join(sorted(self.channels)) or 'none'}"
+                )
+            if step.tier is not None and step.tier.value >= tier.value:
+                raise ValueError(f"alerts.escalation: {tier} becomes {step.tier}, which is not more urgent")
 
     @property
     def digest_channels(self) -> tuple[str, ...]:

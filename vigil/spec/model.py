@@ -26,6 +26,7 @@ from vigil.window import Window, windows_between
 
 CORRELATED_FEATURES = 100  # 4,950 pairs
 TABLE_NAME = r"^[^.]+(\.[^.]+){0,2}$"
+FLOW_SUCCESS_RATE, FLOW_DURATION = "flow_success_rate", "flow_duration_s"  # of vigil's own runs: vigil.health.pipeline
 
 
 class Task(StrEnum):
@@ -348,6 +349,19 @@ class Business(Grown):
     minimum_value: float | None = None  # per prediction, wanted at least; a whole interval below it is a breach; null: shown only
 
 
+def measured_by_vigil(metric: str) -> bool:
+    """Tell whether a metric of the system layer is vigil's own, and not one of ``health.queries``."""
+    return metric in (
+        "rows",
+        "error_rate",
+        "timeout_rate",
+        "throughput_per_s",
+        "training_success_rate",
+        FLOW_SUCCESS_RATE,
+        FLOW_DURATION,
+    ) or metric.startswith("latency_")
+
+
 class Query(SpecModel):
     """A system input that Prometheus is asked for, at `prometheus.url` of vigil.yaml. It must give one series."""
 
@@ -364,20 +378,38 @@ class Query(SpecModel):
         return self
 
 
-class Health(Grown):
-    """System health, from the log itself and from Prometheus. None switches a limit off."""
+class Pipeline(SpecModel):
+    """How vigil's own runs over the model, by the clock on the wall, and its attempts to train are judged. None switches a limit off."""
 
-    later: ClassVar[tuple[str, ...]] = ("queries",)
+    runs: Annotated[int, Field(ge=2, le=100)] = 5  # the latest that count; convention
+    success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.7  # wanted at least: two of five that failed are too many; convention
+    training_success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.5  # of attempts to train, wanted at least; convention
+    duration_seconds: Annotated[float, Field(gt=0)] | None = None  # median length of a run that succeeded, at most; null: shown only
+    lost_after_minutes: Annotated[float, Field(gt=0)] = 120.0  # a run that has not ended so long after it was begun has failed; convention
+
+
+class Health(Grown):
+    """System health: from the log itself, from Prometheus, and of vigil's own runs. None switches a limit off."""
+
+    later: ClassVar[tuple[str, ...]] = ("queries", "pipeline", "timeout_rate", "timeouts", "throughput_per_s")
 
     latency_p95_ms: Annotated[float, Field(gt=0)] | None = 200.0  # convention, a starting point
     error_rate: Annotated[float, Field(ge=0, lt=1)] | None = 0.005  # convention, a starting point
+    timeout_rate: Annotated[float, Field(ge=0, lt=1)] | None = None  # of rows whose error is a time-out; null: not measured
+    timeouts: Annotated[tuple[str, ...], Field(min_length=1)] = (
+        "timeout",
+        "timed out",
+        "deadline",
+    )  # such an error holds one of them
+    throughput_per_s: Annotated[float, Field(gt=0)] | None = None  # predictions a second, at least: an SLA; null: not measured
     queries: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Query] = {}  # noqa: RUF012 - pydantic copies it; by name
+    pipeline: Pipeline = Pipeline()
 
     @model_validator(mode="after")
     def _names_are_free(self) -> Health:
-        taken = sorted(name for name in self.queries if name in ("rows", "error_rate") or name.startswith("latency_"))
+        taken = sorted(name for name in self.queries if measured_by_vigil(name))
         if taken:
-            raise ValueError(f"health.queries: {', '.join(taken)} is measured from the log; choose another name")
+            raise ValueError(f"health.queries: {', '.join(taken)} is measured by vigil itself; choose another name")
         return self
 
 

@@ -31,6 +31,7 @@ from vigil.store.records import (
     ChallengerLook,
     Champion,
     Evaluation,
+    FlowRun,
     LabelPlan,
     Payoff,
     Promotion,
@@ -264,6 +265,22 @@ class Store(Protocol):
 
     def challenger_looks(self, model: str) -> tuple[ChallengerLook, ...]:
         """All looks at challengers of a model that were tried beside its champion, by window."""
+        ...
+
+    # vigil's own runs -------------------------------------------------------------------------------------------------
+    def begin_flow_run(self, run: FlowRun) -> bool: ...
+
+    def end_flow_run(self, run_id: str, *, at: datetime, failure: str = "") -> bool:
+        """Keep how a run ended; of several ends the first stays.
+
+        Raises:
+            Conflict: it ended in another way already.
+            StoreError: it was never begun.
+        """
+        ...
+
+    def flow_runs(self, model: str, *, latest: int) -> tuple[FlowRun, ...]:
+        """The runs of a model that were begun last, in the order of their beginning."""
         ...
 
     def save_payoff(self, payoff: Payoff) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -284,6 +284,25 @@ class ChallengerLook:
         """Return the fields by name, the window as ``window_start`` and ``window_end``."""
         rest = {name: value for name, value in vars(self).items() if name != "window"}
         return rest | {"window_start": self.window.start, "window_end": self.window.end}
+
+
+@dataclass(frozen=True)
+class FlowRun:
+    """One run of vigil's own over one model: a look by itself, or the model's turn in the run over all models. Natural key: run_id.
+
+    Attributes:
+        begun_at, ended_at: by the clock on the wall; ``ended_at`` None: it is at work, or was killed.
+        failure: why it failed, in plain words; empty where it did not.
+    """
+
+    run_id: str
+    model: str
+    begun_at: datetime
+    ended_at: datetime | None = None
+    failure: str = ""
+
+    def failed(self, because: str) -> FlowRun:
+        return replace(self, failure=because)
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from vigil.store.records import (
     Batch,
     ChallengerLook,
     Evaluation,
+    FlowRun,
     LabelPlan,
     LookKind,
     Payoff,
@@ -315,6 +316,20 @@ def challenger_look_of(row: Row) -> ChallengerLook:
         n=row["n"],
         comparison=json.loads(row["comparison"]),
     )
+
+
+def flow_run_row(run: FlowRun) -> Row:
+    return {
+        "run_id": _text(run.run_id, "run_id"),
+        "model": _text(run.model, "model"),
+        "begun_at": utc(run.begun_at, "begun_at"),
+        "ended_at": None if run.ended_at is None else utc(run.ended_at, "ended_at"),
+        "failure": _text(run.failure, "failure"),
+    }
+
+
+def flow_run_of(row: Row) -> FlowRun:
+    return FlowRun(**{name: row[name] for name in FlowRun.__dataclass_fields__})
 
 
 def payoff_row(payoff: Payoff) -> Row:

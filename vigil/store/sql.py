@@ -13,7 +13,7 @@ from vigil.alerts.incident import Event
 from vigil.alerts.message import Delivery, Message, Standing
 from vigil.decision.types import Decision
 from vigil.measurement import Measurement
-from vigil.store import approvals, champions, incidents, ledger, retrainings, rows, tables
+from vigil.store import approvals, champions, flow_runs, incidents, ledger, retrainings, rows, tables
 from vigil.store.engine import make_engine, parse_url, reading, writing
 from vigil.store.keep import insert_new, keep, keep_parts, refuse_missing_parents
 from vigil.store.ledger import LedgerCheck
@@ -24,6 +24,7 @@ from vigil.store.records import (
     ChallengerLook,
     Champion,
     Evaluation,
+    FlowRun,
     LabelPlan,
     Payoff,
     Promotion,
@@ -357,6 +358,22 @@ class SqlStore:
         table = tables.payoff
         query = select(table).where(table.c.model == model).order_by(table.c.as_of, table.c.decision_id)
         return tuple(map(rows.payoff_of, self._all(query)))
+
+    # vigil's own runs -------------------------------------------------------------------------------------------------
+    def begin_flow_run(self, run: FlowRun) -> bool:
+        with writing(self.engine) as connection:
+            return keep(
+                connection, tables.flow_run, rows.flow_run_row(run), keys=[("run_id",)], not_content=("begun_at", "ended_at", "failure")
+            )
+
+    def end_flow_run(self, run_id: str, *, at: datetime, failure: str = "") -> bool:
+        with writing(self.engine) as connection:
+            return flow_runs.end(connection, run_id, at, failure)
+
+    def flow_runs(self, model: str, *, latest: int) -> tuple[FlowRun, ...]:
+        table = tables.flow_run
+        query = select(table).where(table.c.model == model).order_by(table.c.begun_at.desc(), table.c.run_id.desc()).limit(latest)
+        return tuple(map(rows.flow_run_of, reversed(self._all(query))))
 
     # reports --------------------------------------------------------------------------------------------------------
     def save_report(self, evaluation_id: str, kind: str, path: str) -> bool:

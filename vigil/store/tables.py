@@ -339,6 +339,17 @@ challenger_look = Table(
     Index(None, "model"),
 )
 
+flow_run = Table(
+    "flow_run",
+    metadata,
+    Column("run_id", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("begun_at", UtcTime, nullable=False),
+    Column("ended_at", UtcTime),
+    Column("failure", Text, nullable=False),
+    Index(None, "model", "begun_at"),
+)
+
 report = Table(
     "report",
     metadata,

@@ -1,0 +1,57 @@
+"""Keep that one of vigil's own runs over a model was begun, and how it ended; and tell people where they fail.
+
+What is killed leaves its beginning, and counts as failed when it has been silent for too long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from textwrap import shorten
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+from prefect.runtime import flow_run as present
+
+from vigil.alerts.monitoring import alert_on_runs
+from vigil.errors import Conflict
+from vigil.project import Project
+from vigil.store.records import FlowRun
+
+LONGEST = 300  # characters of why a run failed: a log has the rest
+
+
+@contextmanager
+def turn_of(project: str, model: str) -> Iterator[None]:
+    """Keep the block as one run over the model; an error goes on through it. A flow within another one is part of that one's run."""
+    if present.parent_flow_run_id is not None:
+        yield
+        return
+    opened, begun = Project.open(project), datetime.now(UTC)
+    known = opened.model(model).model
+    run_id = f"{present.id}:{model}:{begun.isoformat()}"  # a flow run that is taken up again is another attempt
+    with opened.store() as store:
+        store.begin_flow_run(FlowRun(run_id, known, begun))
+    try:
+        yield
+    except BaseException as error:
+        _end(project, run_id, f"{type(error).__name__}: {error}")
+        raise
+    _end(project, run_id, "")
+
+
+@task(cache_policy=NO_CACHE)
+def watch_runs(project: str) -> None:
+    opened, now = Project.open(project), datetime.now(UTC)
+    with opened.store() as store:
+        for spec in opened.models.values():
+            try:
+                alert_on_runs(store, spec, opened.spec.alerts, now)
+            except Conflict:  # somebody acted on its incident, or another run watches too: the next one sees what it wrote
+                continue
+
+
+def _end(project: str, run_id: str, failure: str) -> None:
+    with Project.open(project).store() as store:
+        store.end_flow_run(run_id, at=datetime.now(UTC), failure=shorten(failure, LONGEST, placeholder=" …"))
