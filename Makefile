@@ -34,7 +34,7 @@ benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS
 kills: $(STAMP) ## kill the loop at step boundaries and run it again (ARGS='--trials 200 --seed 1')
 	$(BIN)/python -m benchmarks.kills $(ARGS)
 
-# Not part of `make test` either: each fault runs the tests that call it, half an hour for two hundred on an idle core.
+# Not part of `make test` either: each fault runs the tests that call it, which takes some seconds.
 mutation: $(STAMP) ## plant faults in the rules that decide and count those that their tests find (installs mutmut into .mutation/; ARGS='--sample 200')
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .mutation 'mutmut>=3.8,<4'
 	nice -n 15 $(BIN)/python -m benchmarks.mutation $(ARGS)

@@ -279,3 +279,13 @@ def test_how_a_worth_is_said() -> None:
     worth_of = Measurement(Layer.BUSINESS, "value_per_prediction", 0.5, Verdict.BREACH, 400, low=0.2, high=0.9, threshold=1.0)
     assert value_of(worth_of, a_valued_spec()) == "a prediction is worth 0.5 (0.2 to 0.9) EUR, at least 1 is wanted"
     assert value_of(replace(worth_of, low=None), a_spec()) == "a prediction is worth 0.5, at least 1 is wanted"
+
+
+def test_a_release_that_is_not_at_fault_keeps_its_numbers() -> None:
+    cases = ("......", "xxxxxx"), ("x.....", "xx...."), ("......", "ww....")
+    found = [decide(released(*case, weeks=2), a_spec()).gates[2].numbers for case in cases]
+    assert [(each["previous"], each["bad_windows_before"], each["drifted_windows"]) for each in found] == [
+        ("0", 3, 0),
+        ("0", 0, 1),
+        ("0", 0, 0),
+    ]
