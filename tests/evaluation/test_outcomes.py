@@ -25,7 +25,7 @@ DAY_LATER = FIRST.end + timedelta(days=1)
 @pytest.fixture
 def work(tmp_path: Path) -> Workspace:
     kpis = {"revenue": {"column": "paid"}, "sold": {"column": "paid", "absent": "zero"}}
-    made = make_work(tmp_path / "p", source=SOURCE, segments=["plan"], business={"kpis": kpis})
+    made = make_work(tmp_path / "p", source=SOURCE, segments=["plan"], business={"kpis": kpis}, labels={"minimum": 50})
     (tmp_path / "p" / "outcomes").mkdir()
     return made
 
@@ -33,9 +33,8 @@ def work(tmp_path: Path) -> Workspace:
 def pay(work: Workspace, name: str, first: int, last: int, amount: float, hours: float) -> None:
     """Outcomes of the first day's predictions from ``first`` to ``last``, known so many hours after the day."""
     ids = day_of(FIRST)["prediction_id"][first:last]
-    rows = pd.DataFrame(
-        {"prediction_id": ids, "paid": amount, "observed_at": pd.Timestamp(FIRST.end + timedelta(hours=hours)).as_unit("us")}
-    )
+    known_at = pd.Timestamp(FIRST.end + timedelta(hours=hours)).as_unit("us")
+    rows = pd.DataFrame({"prediction_id": ids, "paid": amount, "observed_at": known_at})
     rows.to_parquet(work.project.folder / "outcomes" / f"{name}.parquet")
 
 
