@@ -7,11 +7,11 @@ STAMP = $(VENV)/.installed
 PYTHON =
 PYTEST_ARGS =
 WORKERS = 3
-LOCK_EXTRAS = example postgres dev
+LOCK_EXTRAS = example postgres search dev
 LOCK_ARGS =
 ARGS =
 
-.PHONY: help demo test spark lint lock benchmark kills clean distclean
+.PHONY: help demo test spark mutation lint lock benchmark kills clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -34,6 +34,11 @@ benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS
 kills: $(STAMP) ## kill the loop at step boundaries and run it again (ARGS='--trials 200 --seed 1')
 	$(BIN)/python -m benchmarks.kills $(ARGS)
 
+# Not part of `make test` either: each fault runs the tests that call it, half an hour for two hundred on an idle core.
+mutation: $(STAMP) ## plant faults in the rules that decide and count those that their tests find (installs mutmut into .mutation/; ARGS='--sample 200')
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .mutation 'mutmut>=3.8,<4'
+	nice -n 15 $(BIN)/python -m benchmarks.mutation $(ARGS)
+
 lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -55,7 +60,7 @@ lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for ne
 	fi
 
 clean: ## remove caches, builds and the demo's project
-	rm -rf .demo .spark .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .demo .spark .mutation mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the virtual environment
@@ -87,7 +92,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
 	else \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes -r requirements.lock; \
-	  $(BIN)/python -m compileall -qq -j 0 "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
+	  $(BIN)/python -W ignore -m compileall -qq -j 0 "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi; \
 	touch $(STAMP)

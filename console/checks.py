@@ -155,6 +155,9 @@ def _reference(source: ModelSource, spec: ModelSpec) -> Finding:
 
 def _trainer(project: Project, spec: ModelSpec) -> Finding:
     from vigil.challenger.fit import load_trainer
+    from vigil.challenger.search import require_optuna
 
     load_trainer(project.folder, spec.training.trainer)
+    if spec.training.search is not None:
+        require_optuna()
     return OK, f"{spec.training.trainer} is importable"

@@ -87,6 +87,7 @@ for command in (
     looking.why,
     looking.decisions,
     looking.history,
+    looking.route,
     card.card,
     auditing.replay,
     backtesting.backtest,

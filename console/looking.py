@@ -63,6 +63,7 @@ def why(
         row["comparison"] = None if retraining is None else dict(retraining.comparison)
         asked = store.approval(decision.decision_id)
         row["approval"] = None if asked is None else asdict(asked)
+        row["looks"] = [look.flat() for look in store.challenger_looks(model) if look.decision_id == decision.decision_id]
         row["training_attempts"] = attempt_rows(store, model, decision.decision_id)
     row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
     if as_json:
@@ -91,6 +92,32 @@ def decisions(
         print_json(rows)
     else:
         print_decisions(rows, model)
+
+
+def route(
+    context: typer.Context,
+    model: ModelArgument,
+    key: Annotated[
+        str | None, typer.Option("--id", metavar="ID", help="Which version serves this prediction or customer; default the shares only.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Say who serves which share. The champion, and a challenger that serves some as a canary; for a server to obey."""
+    from dataclasses import asdict
+
+    from vigil.challenger.canary import route_of
+
+    project = session_of(context).project()
+    spec = project.model(model)
+    with project.store() as store:
+        found = route_of(store, spec)
+    served = {} if key is None else {"id": key, "version": found.version_for(key)}
+    if as_json:
+        print_json([asdict(found) | served])
+        return
+    from console.render import print_route
+
+    print_route(asdict(found), served)
 
 
 def history(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:

@@ -8,8 +8,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from console.output import Column, Row, console, print_table
-from vigil.decision.markdown import CRITERIA, criterion_cells
-from vigil.decision.phrases import number, when
+from vigil.decision.markdown import CRITERIA, LOOKS, criterion_cells, look_cells
+from vigil.decision.phrases import number, percent, plural, when
 
 if TYPE_CHECKING:
     from vigil.decision.words import Explanation
@@ -102,6 +102,8 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
     criteria = (row["comparison"] or {}).get("criteria", ())
     if criteria:
         print_table(criteria, [Column(title, partial(_cell, place)) for place, title in enumerate(CRITERIA)], empty="")
+    if row["looks"]:
+        print_table(row["looks"], [Column(title, partial(_look_cell, place)) for place, title in enumerate(LOOKS)], empty="")
     if row["approval"] is not None and row["retraining"] == "waiting_for_approval":
         asked = row["approval"]
         sys.stdout.write(
@@ -122,6 +124,10 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
 
 def _cell(place: int, criterion: Row) -> str:
     return criterion_cells(criterion)[place]
+
+
+def _look_cell(place: int, look: Row) -> str:
+    return look_cells(look)[place]
 
 
 def print_checks(rows: Sequence[Row], *, by_model: bool) -> None:
@@ -154,6 +160,19 @@ def _retraining(row: Row) -> str:
         return "–"
     state = str(row["retraining"]).replace("_", " ")
     return f"{state} (v{row['challenger']})" if row["challenger"] is not None else state
+
+
+def print_route(row: Row, served: Row) -> None:
+    """Say who serves which share, and who serves an id where one was asked about."""
+    if row["challenger"] is None:
+        sys.stdout.write(f"{row['model']}: v{row['champion']} serves all.\n")
+    else:
+        sys.stdout.write(
+            f"{row['model']}: v{row['challenger']} serves {percent(row['share'])}, v{row['champion']} the rest "
+            f"(salt {row['salt']}, {row['looked']} of {plural(row['windows'], 'window')} looked at).\n"
+        )
+    if served:
+        console().print(f"{served['id']}: v{served['version']}", markup=False)
 
 
 def print_retraining(row: Row) -> None:

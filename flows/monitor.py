@@ -18,7 +18,7 @@ from tasks.quality import validate
 from tasks.record import record_evaluation
 from tasks.report import report_window
 from tasks.retraining import hand_over
-from tasks.shadow import compare_shadows
+from tasks.shadow import look_at_challengers
 from tasks.watch import turn_of
 from vigil.evaluation.measure import quality_passed
 
@@ -65,7 +65,7 @@ def _look(project: str, model: str, window_start: str | None, as_of: str | None,
     summary = publish_decision(project, decision)
     bundle_incidents(project, look)
     end_probation(project, look, as_of)
-    compare_shadows(project, look, as_of)
+    look_at_challengers(project, look, as_of)
     if must_retrain(project, decision) and not hand_over(project, decision):
         retrain(project, decision.decision_id, as_of)
     return summary

@@ -7,6 +7,7 @@ from datetime import datetime
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from tasks.publish import show_retraining
 from tasks.registry import CHAMPION, Registry
 from vigil.challenger.approval import asked_of, require_may_answer
 from vigil.challenger.compare import Comparison
@@ -35,7 +36,7 @@ def answer_challenger(project: str, decision_id: str, by: str, reason: str, *, a
     work, _ = Workspace.of_decision(project, decision_id)
     require_may_answer(work.spec, by, reason)
     now = moment_or_now(None)
-    work.store.expire_approval(decision_id, at=now)
+    _expire(work, decision_id, now)
     retraining = work.store.answer_approval(decision_id, approve=approve, by=by, reason=reason, at=now, evidence=evidence)
     if approve and retraining.challenger is not None:
         Registry(work.project).reconcile_alias(work.spec.model, retraining.challenger)
@@ -44,10 +45,10 @@ def answer_challenger(project: str, decision_id: str, by: str, reason: str, *, a
 
 @task(cache_policy=NO_CACHE)
 def expire_approvals(project: str, model: str) -> None:
-    store = Workspace.open(project, model).store
-    for retraining in store.retrainings(model):
+    work = Workspace.open(project, model)
+    for retraining in work.store.retrainings(model):
         if retraining.state is RetrainingState.WAITING:
-            store.expire_approval(retraining.decision_id, at=moment_or_now(None))
+            _expire(work, retraining.decision_id, moment_or_now(None))
 
 
 @task(cache_policy=NO_CACHE)
@@ -123,6 +124,12 @@ def promote(
     return work.store.advance_retraining(
         retraining.decision_id, RetrainingState.PROMOTED, at=at, comparison=comparison, by=by, reason=reason
     )
+
+
+def _expire(work: Workspace, decision_id: str, now: datetime) -> None:
+    """End a wait whose time is over, here and where Prefect shows it."""
+    if work.store.expire_approval(decision_id, at=now):
+        show_retraining(work, work.retraining(decision_id))
 
 
 def move_champion(

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from prefect import task
+from prefect import get_client, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
+from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+from prefect.states import Completed, State
 
 from vigil.decision.markdown import decision_markdown, retraining_markdown
 from vigil.decision.types import Decision
+from vigil.store.records import Retraining, RetrainingState
 from vigil.workspace import Workspace
+
+WAITS = "waits-for-approval"  # the tag of a retraining's runs while a person is asked
 
 
 @task(cache_policy=NO_CACHE)
@@ -34,10 +39,9 @@ def publish_decision(project: str, decision: Decision) -> dict[str, Any]:
 
 @task(cache_policy=NO_CACHE)
 def publish_retraining(project: str, decision_id: str) -> dict[str, Any]:
-    work, decision = Workspace.of_decision(project, decision_id)
+    work, _ = Workspace.of_decision(project, decision_id)
     retraining = work.retraining(decision_id)
-    markdown = retraining_markdown(retraining, decision)
-    create_markdown_artifact(markdown, key=_key("retraining", retraining.model), description=retraining.reason)
+    show_retraining(work, retraining)
     return {
         "decision_id": decision_id,
         "model": retraining.model,
@@ -46,6 +50,39 @@ def publish_retraining(project: str, decision_id: str) -> dict[str, Any]:
         "challenger": retraining.challenger,
         "reason": retraining.reason,
     }
+
+
+def show_retraining(work: Workspace, retraining: Retraining) -> None:
+    """Write the retraining's artifact, and mark its runs by how it stands: a person finds what waits by its tag and its state."""
+    decision = work.store.decision(retraining.decision_id)
+    assert decision is not None  # a retraining is of one
+    looks = [look for look in work.store.challenger_looks(retraining.model) if look.decision_id == retraining.decision_id]
+    markdown = retraining_markdown(retraining, decision, looks)
+    create_markdown_artifact(markdown, key=_key("retraining", retraining.model), description=retraining.reason)
+    mark_runs(retraining)
+
+
+def mark_runs(retraining: Retraining) -> None:
+    """Tag the runs of a retraining while it waits for approval, and show in the state of those that ended how it stands now."""
+    waiting = [WAITS] * (retraining.state is RetrainingState.WAITING)
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[retrain_run_name(retraining.decision_id)]))
+    with get_client(sync_client=True) as client:
+        for run in client.read_flow_runs(flow_run_filter=named):
+            tags = [*(tag for tag in run.tags if tag != WAITS), *waiting]
+            if set(tags) != set(run.tags):
+                client.update_flow_run(run.id, tags=tags)
+            if run.state is not None and run.state.is_completed():
+                client.set_flow_run_state(run.id, state_of(retraining.state, retraining.decision_id, retraining.reason), force=True)
+
+
+def state_of(state: RetrainingState, decision_id: str, reason: str, data: Any = None) -> State[Any]:
+    """Return the state of a run that ended, named by how its retraining stands, with what a person may do about it."""
+    todo = f" Answer with `vigil approve {decision_id}` or `vigil reject {decision_id}`." if state is RetrainingState.WAITING else ""
+    return Completed(name=state.value.replace("_", " ").capitalize(), message=f"{reason}{todo}", data=data)
+
+
+def retrain_run_name(decision_id: str) -> str:
+    return f"retrain for {decision_id}"
 
 
 def _key(kind: str, model: str) -> str:

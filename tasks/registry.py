@@ -22,7 +22,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import pandas as pd
 
-from vigil.challenger.candidate import ADOPTED, Candidate
+from vigil.challenger.candidate import ADOPTED, LONGEST_TAG, Candidate
 from vigil.challenger.project_code import by_value, importable
 from vigil.errors import RegistryError, TrainingFailed
 from vigil.project import Project
@@ -235,6 +235,7 @@ class Registry:
             for key, value in candidate.metrics.items()
         ]
         client.log_batch(run_id, metrics=metrics, params=[Param(key, value) for key, value in params.items()])
+        self._log_trials(experiment, run_id, candidate, tags)
         with tempfile.TemporaryDirectory() as scratch:
             try:
                 self._save(Path(scratch) / "model", spec, candidate, logged)
@@ -244,6 +245,22 @@ class Registry:
                 raise TrainingFailed(f"{spec.model}: the fitted model cannot be saved: {type(error).__name__}: {error}") from error
             client.log_model_artifacts(logged.model_id, str(Path(scratch) / "model"))
         return client.finalize_logged_model(logged.model_id, "READY")
+
+    def _log_trials(self, experiment: str, parent: str, candidate: Candidate, tags: Mapping[str, str]) -> None:
+        """Log each trial of a search as a run of its own below the version's; they bear the decision, so that a killed one is closed."""
+        from mlflow.entities import Metric, Param
+        from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+        if candidate.searched is None:
+            return
+        below = {MLFLOW_PARENT_RUN_ID: parent, "vigil.decision_id": tags["vigil.decision_id"]}
+        for trial in candidate.searched.trials:
+            failed = {"vigil.failure": trial.failure[:LONGEST_TAG]} if trial.failure else {}
+            run_id = self._client.create_run(experiment, run_name=f"trial {trial.number}", tags=below | failed).info.run_id
+            found = {"seconds": trial.seconds} | ({} if trial.value is None else {f"validation_{candidate.searched.metric}": trial.value})
+            metrics = [Metric(key, value, int(time.time() * 1000), 0) for key, value in found.items()]
+            self._client.log_batch(run_id, metrics=metrics, params=[Param(key, str(value)) for key, value in trial.params.items()])
+            self._client.set_terminated(run_id, "FAILED" if trial.failure else "FINISHED")
 
     def _save(self, folder: Path, spec: ModelSpec, candidate: Candidate, logged: LoggedModel) -> None:
         """Write the model's folder: the estimator, its signature and requirements (given, not inferred), and ``vigil/*.json``.

@@ -141,6 +141,7 @@ def register(work: Workspace, made: Made, *, decision_id: str | None, parent: st
         baseline=made.baseline,
         parent=parent,
         code_version=__version__,
+        searched=made.searched,
         output=made.output,
     )
     version = Registry(work.project).register(spec, candidate)

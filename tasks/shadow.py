@@ -1,4 +1,4 @@
-"""Let challengers in shadow score a window beside the champion, and settle those whose comparison has."""
+"""Let challengers on trial, in shadow or as a canary, have their look at a window, and settle those that it settles."""
 
 from __future__ import annotations
 
@@ -6,25 +6,46 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from tasks.promotion import settled
+from tasks.publish import show_retraining
 from tasks.registry import Registry
 from tasks.retraining import ACROSS_A_NETWORK
-from vigil.challenger.compare import ComparisonVerdict
-from vigil.challenger.shadow import compare_in_shadow
+from vigil.challenger.canary import look_at_canary
+from vigil.challenger.compare import Comparison, ComparisonVerdict
+from vigil.challenger.shadow import look_in_shadow
+from vigil.decision.types import Decision
 from vigil.evaluation.look import Look
-from vigil.store.records import RetrainingState
+from vigil.store.records import ChallengerLook, LookKind, Retraining
 from vigil.window import moment_or_now
 from vigil.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE, **ACROSS_A_NETWORK)
-def compare_shadows(project: str, look: Look, as_of: str | None = None) -> None:
+def look_at_challengers(project: str, look: Look, as_of: str | None = None) -> None:
     work = Workspace.open(project, look.model)
     for retraining in work.store.retrainings(look.model):
         decision = work.store.decision(retraining.decision_id)
-        if retraining.state is not RetrainingState.SHADOW or retraining.challenger is None or decision is None:
+        if retraining.state.value not in {kind.value for kind in LookKind} or decision is None:
             continue
-        registry = Registry(work.project)
-        models = (registry.load_model(look.model, version) for version in (retraining.champion, retraining.challenger))
-        comparison = compare_in_shadow(work, decision, look, *models)
-        if comparison is not None and comparison.verdict is not ComparisonVerdict.NOT_ENOUGH_DATA:
-            settled(work, retraining, comparison, moment_or_now(as_of))
+        kind = LookKind(retraining.state.value)
+        if look.window not in {each.window for each in _looks(work, retraining, kind)}:  # one look a window, whatever labels come later
+            found = _look(work, decision, retraining, kind, look)
+            if found is not None:
+                work.store.record_challenger_look(found)
+        for each in _looks(work, retraining, kind):  # also one of a run that was killed before it settled
+            comparison = Comparison.from_json(each.comparison)
+            if comparison.verdict is not ComparisonVerdict.NOT_ENOUGH_DATA:
+                show_retraining(work, settled(work, retraining, comparison, moment_or_now(as_of)))
+                break
+
+
+def _looks(work: Workspace, retraining: Retraining, kind: LookKind) -> list[ChallengerLook]:
+    found = work.store.challenger_looks(retraining.model)
+    return [each for each in found if each.decision_id == retraining.decision_id and each.kind is kind]
+
+
+def _look(work: Workspace, decision: Decision, retraining: Retraining, kind: LookKind, look: Look) -> ChallengerLook | None:
+    if kind is LookKind.CANARY:
+        return look_at_canary(work, decision, retraining, look)
+    registry = Registry(work.project)
+    models = (registry.load_model(look.model, str(version)) for version in (retraining.champion, retraining.challenger))
+    return look_in_shadow(work, decision, look, *models)

@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from benchmarks.policy.streams import WINDOWS, Stream, Vector
 from vigil.spec.model import Task
@@ -17,6 +18,7 @@ from vigil.spec.model import Task
 FIRST = -1  # the window "at whose end" the first version was trained
 TREES = 100  # as the library has it; fewer make tests faster
 RECENT = 12  # windows: training.windows of a specification that leaves it at its default
+MANY_ROWS = 20_000  # of a stream: with fewer, several threads wait for one another longer than they work
 
 
 class Span(StrEnum):
@@ -82,12 +84,13 @@ class Versions:
         binary = stream.task is Task.BINARY
         model = (HistGradientBoostingClassifier if binary else HistGradientBoostingRegressor)(max_iter=self.trees, random_state=self.seed)
         features = stream.features.to_numpy()
-        model.fit(features[rows], stream.label[rows])
-        self.fits += 1
         later = features[self.starts[version.cut + 1] :]
-        if not len(later):
-            return np.empty(0)
-        return np.asarray(model.predict_proba(later)[:, 1] if binary else model.predict(later), dtype=np.float32)
+        with threadpool_limits(limits=None if len(features) > MANY_ROWS else 1):
+            model.fit(features[rows], stream.label[rows])
+            self.fits += 1
+            if not len(later):
+                return np.empty(0)
+            return np.asarray(model.predict_proba(later)[:, 1] if binary else model.predict(later), dtype=np.float32)
 
 
 def row_losses(task: Task, score: Vector, label: Vector) -> Vector:

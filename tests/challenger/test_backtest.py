@@ -12,8 +12,9 @@ import pytest
 from console.backtest_plot import page_of
 from tests.console.shop import answer
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, customers, make_project, week_start
-from vigil.challenger.backtest import History, Outcome, backtest
+from vigil.challenger.backtest import FIRST, History, Name, Outcome, backtest, deciding, play
 from vigil.challenger.tune import PRESENT, alternatives, best, tune
+from vigil.decision.kind import Span
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.model import Economics, Metric, ModelSpec, Policy
 from vigil.store.records import Evaluation
@@ -176,3 +177,27 @@ def test_nothing_is_written(history: History) -> None:
     store = history.work.store
     played(history)
     assert (store.decisions(MODEL), store.versions(MODEL), store.retrainings(MODEL)) == ((), (), ())
+
+
+def test_what_a_loss_is_due_to_decides_what_is_trained_on(history: History) -> None:
+    """Income works the other way round from week 4 on, another relation: since then, or as specified where it is not asked."""
+    spec = history.work.spec
+    not_asked = spec.model_copy(update={"policy": Policy(kind_rows=None)})
+    (recent,), _, _ = play(history, spec, deciding(history, spec))
+    (whole,), _, _ = play(history, not_asked, deciding(history, not_asked))
+    assert recent == Name(CHANGED_FROM + 1, Span.RECENT, week_start(CHANGED_FROM).isoformat())
+    assert whole == Name(CHANGED_FROM + 1)
+
+
+def test_a_recalibration_is_made_around_the_version_that_served(history: History) -> None:
+    put_right = history.made(Name(CHANGED_FROM + 1, Span.RECENT, week_start(CHANGED_FROM).isoformat(), around=FIRST))
+    first = history.made(FIRST)
+    assert put_right is not None
+    assert first is not None
+    assert put_right.model.estimator.estimator is first.model
+    assert put_right.lineage["recalibration"] == "sigmoid"
+
+
+def test_versions_from_one_window_are_told_apart() -> None:
+    names = {Name(3), Name(3, Span.RECENT, "2024-01-01"), Name(3, Span.RECENT, around=FIRST), Name(3, Span.RECENT, around=Name(1))}
+    assert len({name.version for name in names}) == 4

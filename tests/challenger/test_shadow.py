@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from tests.challenger.build import spec_of
 from tests.challenger.loans import FIRST, MODEL, ROWS, Knows, look, write_spec, write_weeks
-from vigil.challenger.compare import Comparison
-from vigil.challenger.shadow import compare_in_shadow
+from vigil.challenger.compare import Comparison, compare
+from vigil.challenger.shadow import concluded, held_for, look_in_shadow
 from vigil.challenger.verdict import next_state
 from vigil.decision.types import Action, Decision
 from vigil.evaluation.look import evaluation_of
-from vigil.store.records import PromotionKind, RetrainingState, Version
+from vigil.store.records import LookKind, PromotionKind, RetrainingState, Version
 from vigil.workspace import Workspace
 
 WEEKS, DECIDED = 6, 1  # the second week's decision asks for a challenger: one week to train on, one kept
@@ -44,7 +46,8 @@ def decision(work: Workspace) -> Decision:
 
 def compared(work: Workspace, week: int, knowledge: float) -> Comparison | None:
     """The champion knows half."""
-    return compare_in_shadow(work, decision(work), look(work, week), Knows(0.5), Knows(knowledge))
+    found = look_in_shadow(work, decision(work), look(work, week), Knows(0.5), Knows(knowledge))
+    return None if found is None else Comparison.from_json(found.comparison)
 
 
 def test_it_goes_on_until_there_are_labels_enough_and_then_settles(work: Workspace) -> None:
@@ -81,6 +84,55 @@ def test_all_looks_hold_together(work: Workspace) -> None:
     found = compared(work, 3, 1.0)
     assert found is not None
     assert found.confidence == pytest.approx(1 - 0.05 / 3)
+
+
+def test_a_look_tells_of_its_window_alone_too(work: Workspace) -> None:
+    """Both score its 200 rows: who knows half is wrong by a quarter in each (Brier 1/16), who knows all by nothing."""
+    looked(work, 2)
+    found = look_in_shadow(work, decision(work), look(work, 2), Knows(0.5), Knows(1.0))
+    assert found is not None
+    assert (found.kind, found.window, found.n) == (LookKind.SHADOW, FIRST.shifted(2), ROWS)
+    assert (found.champion, found.challenger) == (0.0625, 0.0)
+
+
+def test_looking_after_every_window_keeps_the_error_rate() -> None:
+    """Two models that are equally good, looked at after each of eight windows: promoted by chance in 2.5 % of such shadows at most.
+
+    Held for one look only, the same eight looks promote by chance about three times as often. Of 300 shadows 2.5 % are 7.5, and more than
+    14 happen in 1 % of such simulations.
+    """
+    looks, rows, shadows, rng = 8, 60, 300, np.random.default_rng(7)
+    alone = spec_of(performance={"metric": "brier", "tolerated_loss": 0.1}, comparison={"minimum_rows": 50}, labels={"minimum": 10})
+    promoted = {"held": 0, "alone": 0}
+    for _ in range(shadows):
+        truth = rng.random(looks * rows)
+        label = (rng.random(looks * rows) < truth).astype(float)
+        one, other = (np.clip(truth + rng.normal(0, 0.15, looks * rows), 0, 1) for _ in range(2))
+        for name, spec in (("held", held_for(alone, looks)), ("alone", held_for(alone, 1))):
+            for number in range(1, looks + 1):
+                seen = slice(None, number * rows)
+                found = concluded(compare(one[seen], other[seen], label[seen], None, spec, rng), last=number == looks)
+                if found.low is not None and (found.low > 0 or found.high < 0):
+                    promoted[name] += found.low > 0
+                    break
+    assert promoted["held"] <= 14
+    assert promoted["alone"] > 14
+
+
+def test_an_interval_far_in_the_tails_is_not_of_a_thousand_resamples() -> None:
+    """Of 1,000 resamples 5 lie beyond each end at 99 %; with fewer the interval is the jackknife's, whatever the draw."""
+    rng = np.random.default_rng(1)
+    label = (rng.random(300) < 0.5).astype(float)
+    scores = [np.clip(label * 0.4 + rng.random(300) * 0.6, 0, 1) for _ in range(2)]
+
+    spec = spec_of(performance={"metric": "brier", "tolerated_loss": 0.1})
+
+    def ends(looks: int, seed: int) -> tuple[float | None, float | None]:
+        found = compare(*scores, label, None, held_for(spec, looks), np.random.default_rng(seed))
+        return found.low, found.high
+
+    assert ends(5, seed=1) != ends(5, seed=2)
+    assert ends(6, seed=1) == ends(6, seed=2)
 
 
 def test_too_few_labels_lead_into_shadow_only_where_the_specification_gives_windows(work: Workspace) -> None:

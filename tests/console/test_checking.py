@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -119,6 +120,15 @@ def test_a_trainer_that_cannot_be_imported_fails(shop: Path) -> None:
     (shop / "trainer.py").write_text("def fit():\n    pass\n")
     row = found(shop, "check")["trainer"]
     assert (row["verdict"], "no function 'train'" in row["message"]) == ("failed", True)
+
+
+def test_a_search_that_cannot_be_made_here_fails(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said before a retraining finds it out."""
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    search = "search: {space: {C: {type: float, low: 1, high: 2}}}"
+    (shop / "models" / "churn.yaml").write_text(SPEC.replace("minimum_rows: 10}\ndrift", f"minimum_rows: 10, {search}}}\ndrift"))
+    told = found(shop, "check")["trainer"]
+    assert (told["verdict"], "pip install 'vigil[search]'" in told["message"]) == ("failed", True)
 
 
 def test_what_a_first_version_needs_is_checked_without_a_prediction_log(shop: Path) -> None:

@@ -128,6 +128,15 @@ def test_a_version_is_measured_by_the_best_baseline_that_any_had() -> None:
     assert (weighed.windows, weighed.avoidable) == (1, pytest.approx(RECOVERED * 0.10))
 
 
+def test_a_baseline_that_turned_out_lower_is_not_what_was_lost_against() -> None:
+    """Taken for .70 a week ago, and for .66 since a challenger was no better: at .66 nothing is lost."""
+    found = seen(0.66, 0.66)
+    now = replace(found.current, performance=auc(0.66, baseline=0.66))
+    weighed = weigh(replace(found, current=now), priced(1))
+    assert weighed is not None
+    assert weighed.avoidable == pytest.approx(0.0, abs=1e-12)
+
+
 def test_weeks_better_than_the_baseline_make_up_for_worse_ones() -> None:
     """Chance alone must not add up: -.02 and +.02 are nothing."""
     found = weigh(seen(0.72, 0.68), priced(1))

@@ -63,7 +63,7 @@ def harmed(*measurements: Measurement) -> Evidence:
 
 @pytest.mark.parametrize(("kind", "labels"), [("calibration", 800), ("relation", 800), ("population", 800), ("harder_cases", 1600)])
 def test_each_kind_is_found_at_its_rate(kind: str, labels: int) -> None:
-    """In 5 seeded runs at least 4 times, by log loss; 0.12 nats are tolerated. That nothing else is surely below that takes more labels."""
+    """In each of 3 seeded runs, by log loss; 0.12 nats are tolerated. That nothing else is surely below that takes more labels."""
     spec = a_spec().model_copy(update={"performance": Performance(metric=Metric.LOG_LOSS, tolerated_loss=0.12)})
     spec = spec.model_copy(update={"features": {"x": Feature(type=FeatureType.NUMERIC), "u": Feature(type=FeatureType.NUMERIC)}})
     rng = np.random.default_rng(5)
@@ -71,11 +71,11 @@ def test_each_kind_is_found_at_its_rate(kind: str, labels: int) -> None:
     limit = log_loss(sound["score"], sound["label"], 1 / sound["chance"]) + 0.12
     names = {"x": "f0", "u": "f1"}
     kinds = []
-    for _ in range(5):
+    for _ in range(3):
         then, now = (side.rename(columns=names).assign(w=1 / side["chance"]) for side in changed(kind, labels, rng))
         found = {m.metric: m for m in measure_kind(now, then, spec, version="1")}
         kinds.append(told(found, limit, spec))
-    assert kinds.count(Kind(kind)) >= 4, kinds
+    assert kinds == [Kind(kind)] * 3
 
 
 @pytest.mark.parametrize(

@@ -59,3 +59,16 @@ def test_catching_up_several_windows_at_once_starts_what_was_decided() -> None:
     now = WEEK.end + timedelta(days=30)
     caught_up = replace(RETRAIN, as_of=now)
     assert unfinished([caught_up, hold(1, now)], []) == (caught_up,)
+
+
+def test_decisions_that_leave_nothing_to_do_hide_none_behind_them() -> None:
+    """One that ended, one that was superseded, one that held; then one that is open."""
+    ended, open_one = replace(RETRAIN, decision_id="d-0"), replace(RETRAIN, decision_id="d-5", window=WEEK.shifted(5))
+    late = replace(RETRAIN, decision_id="d-1", window=WEEK.shifted(1), as_of=WEEK.shifted(9).end)
+    assert unfinished([ended, late, hold(2), open_one], [retraining(RetrainingState.KEPT)]) == (open_one,)
+
+
+def test_a_window_that_was_decided_again_does_not_supersede_itself() -> None:
+    """Labels came late: the same window's second decision is the one to act on."""
+    again = replace(RETRAIN, decision_id="d-9", as_of=RETRAIN.as_of + DUE)
+    assert unfinished([hold(0), again], []) == (again,)

@@ -71,12 +71,12 @@ def as_of(week: int) -> str:
     return (week_start(week + 1) + timedelta(days=1)).isoformat()
 
 
-def make_project(folder: Path, promotion: str = "automatic") -> Path:
+def make_project(folder: Path, promotion: str = "automatic", project: str = PROJECT) -> Path:
     """Write the project, its trainer and its reference rows; no predictions yet."""
     (folder / "models").mkdir(parents=True)
     (folder / "data" / "predictions").mkdir(parents=True)
     (folder / "data" / "labels").mkdir()
-    (folder / "vigil.yaml").write_text(PROJECT)
+    (folder / "vigil.yaml").write_text(project)
     (folder / "models" / "credit.yaml").write_text(SPEC.replace("PROMOTION", promotion))
     (folder / "trainer.py").write_text(TRAINER)
     rows = customers(week=-1, count=3000)
@@ -84,11 +84,11 @@ def make_project(folder: Path, promotion: str = "automatic") -> Path:
     return folder
 
 
-def play_until_harm(folder: Path) -> Path:
-    """Play all weeks up to the one that retrains, and look at those before it."""
+def play_until_harm(folder: Path, project: str = PROJECT) -> Path:
+    """Play all weeks up to the one that retrains, and look at those before it; `project` is what stands in vigil.yaml."""
     from flows.adopt import adopt
 
-    make_project(folder)
+    make_project(folder, project=project)
     adopt(str(folder), MODEL, as_of=week_start(0).isoformat())
     summaries = []
     for week in range(RETRAINED + 1):

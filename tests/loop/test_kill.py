@@ -1,96 +1,72 @@
 """A process killed anywhere in the loop, and started again, leaves one evaluation, one decision, one challenger, one champion.
 
-The week that retrains is run in a child process that kills itself (SIGKILL) at a named step; then it is run again. These are some of the
-steps; `make kills` takes all, and pairs of them.
+The week that retrains, and its approval, are run in a child process that kills itself (SIGKILL) at a named step; then it is run again.
+These are some of the steps; `make kills` takes all, and pairs of them.
 """
 
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-from collections.abc import Callable
 from multiprocessing.context import ForkServerContext
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from tests.loop.small_project import MODEL, RETRAINED, as_of, copy_of, week_start
+from tests.loop.kills import DECIDED, MLFLOW, REGISTRY, STORE, Step, decided, go, kill_at, spare, wrong
+from tests.loop.small_project import MODEL, copy_of
 from vigil.project import Project
-from vigil.store.records import RetrainingState
 
-STEPS = [
-    ("vigil.store.sql:SqlStore.save_profiles", "after"),
-    ("vigil.store.sql:SqlStore.record_evaluation", "after"),
-    ("vigil.store.sql:SqlStore.record_decision", "after"),
-    ("vigil.store.sql:SqlStore.request_retraining", "after"),
-    ("tasks.registry:Registry.register", "before"),
-    ("tasks.registry:Registry.register", "after"),
-    ("vigil.store.sql:SqlStore.advance_retraining", "after"),
-    ("vigil.store.sql:SqlStore.move_champion", "after"),
-]
+IMPORTED = ["flows.monitor", "flows.promote", "expectations.validate", "mlflow.sklearn", "mlflow.store.tracking.sqlalchemy_store"]
 
 
-def look_at_the_week(folder: str, step: tuple[str, str] | None) -> None:
-    """Run in a child process: the flow of the week that retrains, killed at ``step``."""
-    from flows.monitor import monitor
-
+def child_goes(folder: str, step: Step | None, from_the_decision: bool) -> None:
+    spare()
     if step is not None:
         kill_at(*step)
-    monitor(folder, MODEL, week_start(RETRAINED).isoformat(), as_of(RETRAINED))
-
-
-def kill_at(where: str, moment: str) -> None:
-    import importlib
-
-    module, _, path = where.partition(":")
-    owner_name, _, name = path.partition(".")
-    owner = getattr(importlib.import_module(module), owner_name)
-    original: Callable[..., Any] = getattr(owner, name)
-
-    def killed(*args: Any, **kwargs: Any) -> Any:
-        if moment == "after":
-            original(*args, **kwargs)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    setattr(owner, name, killed)
+    go(folder, decided(Path(folder)) if from_the_decision else None)
 
 
 @pytest.fixture(scope="module")
-def children(prefect_server: str) -> ForkServerContext:
+def children() -> ForkServerContext:
     """Children that start with everything imported."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["flows.monitor", "expectations.validate", "mlflow.sklearn", "tests.loop.test_kill"])
+    context.set_forkserver_preload([*IMPORTED, "sklearn.inspection", "tests.loop.test_kill"])
     return context
 
 
-@pytest.mark.parametrize(("step", "moment"), STEPS)
-def test_what_a_kill_left_is_finished_by_the_next_run(
-    before_retraining: Path, children: ForkServerContext, tmp_path: Path, step: str, moment: str
+def ended(children: ForkServerContext, folder: Path, step: Step | None, *, from_the_decision: bool = True) -> int | None:
+    child = children.Process(target=child_goes, args=(str(folder), step, from_the_decision))
+    child.start()
+    child.join(300)
+    return child.exitcode
+
+
+@pytest.fixture(scope="module")
+def killed_after_the_decision(before_retraining: Path, children: ForkServerContext, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = copy_of(before_retraining, tmp_path_factory.mktemp("killed") / "project", promotion="approve")
+    assert ended(children, folder, DECIDED, from_the_decision=False) == -signal.SIGKILL
+    return folder
+
+
+@pytest.mark.parametrize(
+    "step", [(f"{REGISTRY}.register", "after"), (f"{MLFLOW}.create_model_version", "before"), (f"{STORE}.answer_approval", "after")]
+)
+def test_what_kills_left_is_finished_by_the_next_run(
+    killed_after_the_decision: Path, children: ForkServerContext, tmp_path: Path, step: Step
 ) -> None:
-    """Whatever was done is found, whatever was not is done, once."""
-    from mlflow import MlflowClient
+    """Killed after the decision, and again at the step: whatever was done is found, whatever was not is done, once."""
+    folder = copy_of(killed_after_the_decision, tmp_path / "project", promotion="approve")
+    assert [ended(children, folder, at) for at in (step, None)] == [-signal.SIGKILL, 0]
+    assert wrong(folder) == []
 
-    from tasks.registry import Registry
 
-    folder = copy_of(before_retraining, tmp_path / "project")
-    for at, expected in (((step, moment), -signal.SIGKILL), (None, 0)):
-        child = children.Process(target=look_at_the_week, args=(str(folder), at))
-        child.start()
-        child.join(120)
-        assert child.exitcode == expected
-    project = Project.open(folder)
-    store, registry = project.store(), Registry(project)
-    decisions = store.decisions(MODEL)
-    assert len(decisions) == len({decision.window for decision in decisions}) == RETRAINED + 1
-    (retraining,) = store.retrainings(MODEL)
-    assert (retraining.state, retraining.challenger) == (RetrainingState.PROMOTED, "2")
-    assert [version.version for version in store.versions(MODEL)] == ["1", "2"]
-    assert [promotion.version for promotion in store.promotions(MODEL)] == ["1", "2"]
-    assert registry.alias_version(MODEL, "champion") == "2"
-    mlflow = MlflowClient(tracking_uri=registry.uri)
-    assert sorted(str(version.version) for version in mlflow.search_model_versions(f"name = '{MODEL}'")) == ["1", "2"]
-    experiment = mlflow.get_experiment_by_name(MODEL)
-    assert mlflow.search_runs([experiment.experiment_id], filter_string="attributes.status = 'RUNNING'") == []
-    assert [run.ended_at is None for run in store.flow_runs(MODEL, latest=2)] == [True, False]  # the one that was killed, and the next
+def test_what_a_kill_left_of_a_window_is_finished_by_the_next_look(
+    killed_after_the_decision: Path, children: ForkServerContext, tmp_path: Path
+) -> None:
+    """The look finds its decision and carries it out; the run that was killed has no end on record."""
+    folder = copy_of(killed_after_the_decision, tmp_path / "project", promotion="approve")
+    assert ended(children, folder, None, from_the_decision=False) == 0
+    assert wrong(folder) == []
+    with Project.open(folder).store() as store:
+        assert [run.ended_at is None for run in store.flow_runs(MODEL, latest=2)] == [True, False]

@@ -183,10 +183,20 @@ def test_a_champion_made_in_mlflow_past_vigil_is_recorded_and_watched(played: tu
     assert registry.alias_version(MODEL, "champion") == "1"
 
 
+def runs_of(decision_id: str) -> list[Any]:
+    """The runs of a retraining as Prefect's UI shows them."""
+    from prefect import get_client
+    from prefect.client.schemas.filters import FlowRunFilter, FlowRunFilterName
+
+    named = FlowRunFilter(name=FlowRunFilterName(any_=[f"retrain for {decision_id}"]))
+    with get_client(sync_client=True) as client:
+        return list(client.read_flow_runs(flow_run_filter=named))
+
+
 def test_a_waiting_challenger_is_approved_once(tmp_path: Path, before_retraining: Path) -> None:
     """With promotion: approve the winner waits; a person's word promotes it, a second word changes nothing, a rejection comes too late.
 
-    A rollback brings the old version back, once.
+    A rollback brings the old version back, once. Prefect shows by tag and state of the retraining's run that it waits, as long as it does.
     """
     from flows.promote import approve, reject, rollback
     from tasks.registry import Registry
@@ -200,9 +210,14 @@ def test_a_waiting_challenger_is_approved_once(tmp_path: Path, before_retraining
     assert waiting is not None
     assert champion is not None
     assert (waiting.state, champion.version) == (RetrainingState.WAITING, "1")
+    (run,) = runs_of(decision_id)
+    assert (run.tags, run.state.name, run.state.type) == (["waits-for-approval"], "Waiting for approval", "COMPLETED")
+    assert f"Answer with `vigil approve {decision_id}`" in run.state.message
     for _ in range(2):
         assert approve(str(folder), decision_id, "ada", "looks right")["state"] == "promoted"
     assert [(p.version, p.by) for p in store.promotions(MODEL)][1:] == [("2", "ada")]
+    (run,) = runs_of(decision_id)
+    assert (run.tags, run.state.name, run.state.message) == ([], "Promoted", "looks right")
     with pytest.raises(Conflict):
         reject(str(folder), decision_id, "bob", "too late")
     for _ in range(2):

@@ -169,7 +169,7 @@ def test_decisions_made_before_the_ledger_are_linked_by_its_migration(decided: S
     """A database of schema 0002, which had no ledger, is opened: its decisions are linked in the order of their recording."""
     expected = decided.verify_ledger()
     later = ("ledger", "delivery", "message", "incident_event", "alert_look", "label_plan", "payoff", "review", "review_session")
-    later += ("training_attempt", "approval", "flow_run")
+    later += ("training_attempt", "approval", "challenger_look", "flow_run")
     behind_the_back(decided, *(f"DROP TABLE {table}" for table in later), "UPDATE vigil_schema SET version_num = '0002'")
     decided.close()
     with open_store(url) as opened:

@@ -13,12 +13,14 @@ from mlflow import MlflowClient
 
 from tasks.card import publish_card
 from tasks.probation import end_probation, measure_promise
-from tasks.promotion import answer_challenger, follow_registry, settled
+from tasks.promotion import answer_challenger, expire_approvals, follow_registry, settled
 from tasks.registry import Registry
-from tasks.shadow import compare_shadows
+from tasks.shadow import look_at_challengers
 from tests.challenger.loans import FIRST, MODEL, Knows, look, write_spec, write_weeks
+from vigil.challenger.canary import Route, route_of
 from vigil.challenger.candidate import Candidate
 from vigil.challenger.make import compare_on
+from vigil.challenger.shadow import look_in_shadow
 from vigil.decision.types import Action, Decision
 from vigil.errors import Conflict, NotAllowed, RegistryError
 from vigil.evaluation.look import evaluation_of
@@ -55,6 +57,15 @@ def folder(registered: Path) -> Iterator[Path]:
     yield registered
     for file in (registered / "state").glob("vigil.db*"):
         file.unlink()
+
+
+@pytest.fixture
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Retraining]:
+    """What Prefect is told of retrainings; here there is no server."""
+    told: list[Retraining] = []
+    monkeypatch.setattr("tasks.shadow.show_retraining", lambda work, retraining: told.append(retraining))
+    monkeypatch.setattr("tasks.promotion.show_retraining", lambda work, retraining: told.append(retraining))
+    return told
 
 
 def opened(folder: Path, comparison: str) -> Workspace:
@@ -100,19 +111,64 @@ def test_a_version_that_breaks_its_promise_is_replaced_by_the_one_before_once(fo
     assert measure_promise.fn(str(folder), at) == ()
 
 
-def test_a_challenger_in_shadow_is_promoted_when_there_are_labels_enough(folder: Path) -> None:
+def test_a_challenger_in_shadow_is_promoted_when_there_are_labels_enough(folder: Path, shown: list[Retraining]) -> None:
     """The week kept from training has too few; with the next there are 400."""
     work = opened(folder, "{minimum_rows: 300, promotion: automatic, shadow_windows: 3}")
     assert won(work, *challenged(work)).state is RetrainingState.SHADOW
     at = look(work, 2)
-    compare_shadows.fn(str(folder), at)
+    look_at_challengers.fn(str(folder), at)
     assert work.retraining("d3").state is RetrainingState.SHADOW  # the window is not evaluated yet, so it is no look
     work.store.record_evaluation(evaluation_of(at, quality_passed=True), [])
     for _ in range(2):
-        compare_shadows.fn(str(folder), at, at.as_of.isoformat())
+        look_at_challengers.fn(str(folder), at, at.as_of.isoformat())
     retraining, champion = work.retraining("d3"), work.store.champion(MODEL)
     assert champion is not None
     assert (retraining.state, retraining.comparison["n"], champion.version) == (RetrainingState.PROMOTED, 400, "3")
+    (kept,) = work.store.challenger_looks(MODEL)
+    assert (kept.window, kept.n, kept.comparison) == (at.window, 200, retraining.comparison)
+
+
+def test_a_window_has_one_look_whatever_labels_come_later(folder: Path, shown: list[Retraining]) -> None:
+    """A second look with more labels would be one more chance to be lucky."""
+    work = opened(folder, "{minimum_rows: 500, promotion: automatic, shadow_windows: 3}")
+    won(work, *challenged(work))
+    at = look(work, 2)
+    work.store.record_evaluation(evaluation_of(at, quality_passed=True), [])
+    look_at_challengers.fn(str(folder), at)
+    write_spec(folder, "{minimum_rows: 100, promotion: automatic, shadow_windows: 3}")  # now it would be settled
+    look_at_challengers.fn(str(folder), at)
+    assert (work.retraining("d3").state, len(work.store.challenger_looks(MODEL)), shown) == (RetrainingState.SHADOW, 1, [])
+
+
+def test_a_look_that_a_killed_run_left_is_settled_by_the_next(folder: Path, shown: list[Retraining]) -> None:
+    """It is neither looked at again nor forgotten; and its artifact is written."""
+    work = opened(folder, "{minimum_rows: 300, promotion: approve, shadow_windows: 3}")
+    decision, retraining = challenged(work)
+    assert won(work, decision, retraining).state is RetrainingState.SHADOW
+    at = look(work, 2)
+    work.store.record_evaluation(evaluation_of(at, quality_passed=True), [])
+    models = [Registry(work.project).load_model(MODEL, version) for version in ("2", "3")]
+    left = look_in_shadow(work, decision, at, *models)
+    assert left is not None
+    work.store.record_challenger_look(left)
+    look_at_challengers.fn(str(folder), at)
+    assert work.store.challenger_looks(MODEL) == (left,)
+    assert work.retraining("d3").state is RetrainingState.WAITING
+    assert shown == [work.retraining("d3")]
+
+
+def test_a_winner_serves_a_share_before_it_is_let_serve_all(folder: Path, shown: list[Retraining]) -> None:
+    """It wins the comparison, serves a share, and in time nobody can tell from its labels that it is no worse: the champion stays."""
+    work = opened(folder, "{minimum_rows: 100, promotion: automatic, canary: {share: 0.1, windows: 1}}")
+    assert won(work, *challenged(work)).state is RetrainingState.CANARY
+    assert route_of(work.store, work.spec) == Route(MODEL, "2", "3", 0.1, "d3", 0, 1)
+    at = look(work, 2)
+    work.store.record_evaluation(evaluation_of(at, quality_passed=True), [])
+    look_at_challengers.fn(str(folder), at)
+    kept = work.retraining("d3")
+    assert kept.state is RetrainingState.KEPT
+    assert "what it served as a canary: too few labelled rows" in kept.reason
+    assert route_of(work.store, work.spec) == Route(MODEL, "2")
 
 
 def test_a_winner_waits_for_one_of_the_approvers(folder: Path) -> None:
@@ -126,6 +182,15 @@ def test_a_winner_waits_for_one_of_the_approvers(folder: Path) -> None:
     for _ in range(2):
         assert answer_challenger.fn(str(folder), "d3", "ada", "looks right", approve=True).state is RetrainingState.PROMOTED
     assert Registry(work.project).alias_version(MODEL, "champion") == "3"
+
+
+def test_a_wait_whose_time_is_over_ends_and_is_shown(folder: Path, shown: list[Retraining]) -> None:
+    """A hundred-millionth of a day is over when it is looked for."""
+    work = opened(folder, "{minimum_rows: 100, approval_days: 0.00000001}")
+    assert won(work, *challenged(work)).state is RetrainingState.WAITING
+    for _ in range(2):
+        expire_approvals.fn(str(folder), MODEL)
+    assert [each.state for each in shown] == [RetrainingState.EXPIRED]
 
 
 def test_a_winner_over_a_champion_that_was_replaced_meanwhile_is_kept_back(folder: Path) -> None:

@@ -27,6 +27,7 @@ from sklearn.linear_model import LinearRegression
 from tasks.registry import CHALLENGER, CHAMPION, Registry
 from tests.tasks.build import DIGEST, MODEL, ROWS, SPEC, candidate, project
 from vigil.challenger.fit import load_trainer
+from vigil.challenger.search import Searched, Trial
 from vigil.errors import RegistryError, TrainingFailed
 from vigil.spec.model import ModelSpec
 
@@ -492,3 +493,17 @@ def test_a_server_is_used_as_the_database_is(server: str, tmp_path: Path) -> Non
     assert list((tmp_path / "project").iterdir()) == []
     with pytest.raises(RegistryError, match=r"its versions: 1$"):
         registry.load_model(NAME, "2")
+
+
+def test_each_trial_of_a_search_is_a_run_below_the_versions(registry: Registry, folder: Path) -> None:
+    """With its parameters and its value; one that failed says how. The version's run has the chosen parameters."""
+    trials = (Trial(0, {"C": 2.0}, 0.7, 1.5), Trial(1, {"C": 8.0}, None, 0.5, "did not converge"))
+    registry.register(SPEC, candidate(searched=Searched("roc_auc", 30, 10, trials, {"C": 2.0})))
+    parent = versions(folder)[0].run_id
+    below = {run.info.run_name: run for run in runs(folder) if run.data.tags.get("mlflow.parentRunId") == parent}
+    assert {name: (run.info.status, run.data.params, run.data.metrics) for name, run in below.items()} == {
+        "trial 0": ("FINISHED", {"C": "2.0"}, {"validation_roc_auc": 0.7, "seconds": 1.5}),
+        "trial 1": ("FAILED", {"C": "8.0"}, {"seconds": 0.5}),
+    }
+    assert below["trial 1"].data.tags["vigil.failure"] == "did not converge"
+    assert client(folder).get_run(parent).data.params["C"] == "2.0"

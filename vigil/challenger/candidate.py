@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from vigil.challenger.search import Searched
 from vigil.spec.model import ModelSpec
 
 ADOPTED = "adopted"  # the decision id of a first version, which no decision caused
@@ -33,6 +34,7 @@ class Candidate:
         layout, profile: JSON of the reference layout and profile.
         baseline: performance on held-out rows; None where unmeasured.
         parent: the champion that it challenges; None for a first version.
+        searched: the search that chose its parameters; None where there was none.
         output: the end of what the trainer printed.
     """
 
@@ -48,6 +50,7 @@ class Candidate:
     baseline: float | None
     parent: str | None
     code_version: str
+    searched: Searched | None = None
     output: str = ""
 
     def __post_init__(self) -> None:
@@ -76,9 +79,10 @@ class Candidate:
         return {key: value[:LONGEST_TAG] for key, value in tags.items() if value}
 
     def params(self, spec: ModelSpec) -> dict[str, str]:
-        """The trainer and its parameters, as text."""
-        training = spec.training
-        return {key: str(value) for key, value in {"trainer": training.trainer, "seed": training.seed, **training.params}.items()}
+        """The trainer and its parameters, those that a search chose over those written, as text."""
+        training, chosen = spec.training, {} if self.searched is None else self.searched.chosen
+        given = {"trainer": training.trainer, "seed": training.seed, **training.params, **chosen}
+        return {key: str(value) for key, value in given.items()}
 
     def documents(self, spec: ModelSpec) -> dict[str, str]:
         """File name -> text: what lies beside the model in its folder ``vigil``."""

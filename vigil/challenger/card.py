@@ -159,11 +159,21 @@ def _data(version: Version, spec: ModelSpec) -> Iterator[tuple[str, str]]:
     elif training.get("baseline_rows"):
         yield "measured on", "the last fifth of these rows, by a fit to the others"
     yield "trainer", f"{spec.training.trainer} {dict(spec.training.params) or ''}".strip()
+    if training.get("search"):
+        yield "parameters", _searched(training["search"])
     yield "features", ", ".join(spec.features)
     yield "digest of the rows", str(training.get("training_digest", "unknown"))
     yield "specification", version.spec_hash
     if version.parent is not None:
         yield "challenges", f"version {version.parent}"
+
+
+def _searched(found: Mapping[str, Any]) -> str:
+    if found["skipped"]:
+        return f"as written; not searched: {found['skipped']}"
+    tried = f"{found['trials']} trials" + (f" ({found['failed']} failed)" if found["failed"] else "")
+    best = f"{found['metric'].replace('_', ' ')} {number(found['value'])} on {found['judged']:,} later rows, which is better than it is"
+    return f"{found['chosen']}, the best of {tried}: {best}"
 
 
 def _measured(names: Row, rows: Sequence[tuple[Any, ...]]) -> Table:

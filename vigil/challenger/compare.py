@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.challenger.criteria import Criterion, Standing, criteria_of
+from vigil.challenger.paired import paired
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.performance.metrics import value_of
@@ -37,6 +38,7 @@ METRIC_NAMES = {
     Metric.MAPE: "mean absolute percentage error",
     Metric.PINBALL: "pinball loss",
 }
+LEAST_IN_TAIL = 5  # resamples beyond each end of the interval; with fewer they say nothing of it (convention)
 CELLS_AT_ONCE = 4_000_000  # resamples x rows held in memory: 32 MB
 
 
@@ -131,7 +133,9 @@ def compare(
     replacement and scores BOTH models on them; the interval's ends are quantiles of the differences. Values are Hajek estimates with
     ``weight`` = 1 / inclusion probability (None: all 1), in the resamples too. The draw is not stratified by class: how many
     positives a window holds is itself chance, and holding it fixed would make the interval of a loss too narrow. A resample in
-    which a class is absent (probability below 1e-4 at the minimum of 10) has no AUC and is left out.
+    which a class is absent (probability below 1e-4 at the minimum of 10) has no AUC and is left out. Where the confidence is so high that
+    fewer than 5 resamples lie beyond an end, as where it is held over many looks, the interval is the jackknife's
+    (:func:`vigil.challenger.paired.paired`).
 
     The verdict is ``promote`` where the interval's low end is above 0 and no criterion of
     :func:`~vigil.challenger.criteria.criteria_of` failed, else ``keep``; ``not_enough_data`` below ``comparison.minimum_rows``, or with
@@ -160,9 +164,12 @@ def compare(
     sign = 1.0 if metric.larger_is_better else -1.0
     scoring = spec.performance.scoring
     values = value_of(metric, champion, y, w, scoring=scoring), value_of(metric, challenger, y, w, scoring=scoring)
-    differences = sign * _resampled_differences(metric, scoring, champion, challenger, y, w, asked.resamples, rng)
     tail = (1 - asked.confidence) / 2
-    low, high = np.nanquantile(differences, [tail, 1 - tail])
+    if tail * asked.resamples < LEAST_IN_TAIL:
+        low, high = paired(metric, champion, challenger, y, w, scoring).interval(asked.confidence)
+    else:
+        differences = sign * _resampled_differences(metric, scoring, champion, challenger, y, w, asked.resamples, rng)
+        low, high = np.nanquantile(differences, [tail, 1 - tail])
     judged = _judged(spec, len(y), (*values, sign * (values[1] - values[0]) + 0.0, float(low) + 0.0, float(high) + 0.0))  # no -0.0
     sorted_groups = None if groups is None else groups.iloc[order].reset_index(drop=True)
     return judged.judged_by(*criteria_of(champion, challenger, y, w, sorted_groups, spec))

@@ -23,6 +23,8 @@ from vigil.performance.cores import Vector, weighted_mean
 from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.spec.model import ModelSpec, Task
 
+CANARY = "canary"  # the criterion of what it did where it served
+
 
 class Standing(StrEnum):
     """What a criterion says. Only ``failed`` keeps the champion."""
@@ -38,7 +40,7 @@ class Criterion:
     """One criterion with its numbers.
 
     Attributes:
-        name: ``non_inferiority``, ``calibration``, ``value``, ``flipped``, ``score_change``, ``latency_ms``, ``size_mb``.
+        name: ``non_inferiority``, ``calibration``, ``value``, ``flipped``, ``score_change``, ``latency_ms``, ``size_mb``, ``canary``.
         subject: ``column=value`` of a group, else ``*``.
         difference: positive = the challenger is better; None where the two values are not told apart so.
         low, high: the difference's interval.
@@ -81,6 +83,7 @@ NAMES = {
     "score_change": "mean change of the score",
     "latency_ms": "milliseconds to score a row",
     "size_mb": "megabytes of the model",
+    CANARY: "what it served as a canary",
 }
 
 

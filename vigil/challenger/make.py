@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import ibis
@@ -24,20 +24,23 @@ from vigil.challenger.criteria import cost_criteria
 from vigil.challenger.fit import permutation_importance, score
 from vigil.challenger.held_out import measured_on
 from vigil.challenger.recalibrate import method_for, recalibrate
-from vigil.challenger.rows import GROUP, LABEL, WEIGHT, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.rows import GROUP, LABEL, WEIGHT, before_gap, groups_of, labelled_rows, rows_digest, training_rows
+from vigil.challenger.search import Searched
 from vigil.challenger.span import better_span, try_spans
 from vigil.challenger.trainer import Fitter
 from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
 from vigil.decision.kind import Span, kind_of, span_of
 from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
+from vigil.performance.baseline import BASELINE_WINDOWS
 from vigil.performance.metrics import value_of
 from vigil.profile.reference import reference_of
-from vigil.spec.model import FeatureType, ModelSpec
+from vigil.spec.model import FeatureType, ModelSpec, Task
 from vigil.store.records import Evaluation
 from vigil.window import Window, parse_moment
 from vigil.workspace import Workspace
 
+SERVED = GROUP + "served"  # the column with the score that a version gave when it served
 FIRST_FIT_SHARE = 0.8  # of the reference rows, in order of time; the rest measures the first version's baseline (convention)
 
 
@@ -53,6 +56,7 @@ class Made:
         importance: feature -> share.
         layout, profile: JSON of the reference.
         held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`).
+        searched: the search for its parameters; None where there was none.
         output: the end of what the trainer printed.
     """
 
@@ -65,6 +69,7 @@ class Made:
     layout: str
     profile: str
     held_out: Mapping[str, Any]
+    searched: Searched | None = None
     output: str = ""
 
 
@@ -93,14 +98,20 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
         "include_reference": True,
         "reference_rows": len(rows),
         "window_rows": 0,
+        BASELINE_WINDOWS: _windows_of(held_out, spec),
     }
-    return _finish(work, model, early, rows, held_out, lineage, ())
+    return _finish(work, model, early, rows, held_out, lineage, (), fitter.searched)
+
+
+def _windows_of(rows: pd.DataFrame, spec: ModelSpec) -> float:
+    """How many windows long the rows are; not a number of windows in which there are some, for the first and last may be parts."""
+    times = rows[spec.columns.time]
+    return float((times.max() - times.min()) / spec.window.length) if len(rows) else 0.0
 
 
 def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
     """Leave out the label delay before the held-out rows; all stay where that leaves too few, as of a reference of one day."""
-    begins = held_out[spec.columns.time].min() - timedelta(days=spec.labels.delay_days)
-    kept = rows[~(rows[spec.columns.time] >= begins)].reset_index(drop=True)
+    kept = before_gap(rows, held_out, spec)
     return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
 
 
@@ -129,12 +140,14 @@ def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champio
         "rows_after_cut_off": len(labelled) + _labelled_count(reference, spec) - len(rows),
         "data_digests": {found.window.key: found.data_digest for found in evaluated(work, decision) if found.window in plan.trained_on},
     }
+    searched = None
     if decision.action is Action.RECALIBRATE:
         model = recalibrate(champion, rows, spec)
         lineage["recalibration"] = method_for(len(rows))
     else:
         (model,) = fitter.fit(rows)
-    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on)
+        searched = fitter.searched
+    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on, searched)
 
 
 def _labelled_count(reference: pd.DataFrame | None, spec: ModelSpec) -> int:
@@ -225,6 +238,18 @@ def labelled_by(work: Workspace, windows: tuple[Window, ...], as_of: datetime) -
     return frame.rename(columns=names)
 
 
+def served_by(work: Workspace, windows: tuple[Window, ...], as_of: datetime, version: str) -> pd.DataFrame:
+    """Return the windows' labelled rows that a version scored, in canonical order, with the score that it gave as :data:`SERVED`."""
+    spec, columns = work.spec, work.spec.columns
+    rows = labelled_by(work, windows, as_of)
+    served = rows[columns.score].to_numpy(dtype=np.float64, na_value=np.nan)
+    usable = np.isfinite(served) & (rows[columns.version] == version).to_numpy(dtype=bool)
+    if spec.task is Task.BINARY:
+        usable &= (served >= 0) & (served <= 1)
+    frame = labelled_rows(rows[usable], spec, [columns.score])
+    return frame.rename(columns={GROUP + columns.score: SERVED})
+
+
 def _finish(
     work: Workspace,
     model: Any,
@@ -233,6 +258,7 @@ def _finish(
     held_out: pd.DataFrame,
     lineage: Mapping[str, Any],
     windows: tuple[Window, ...],
+    searched: Searched | None,
 ) -> Made:
     """Measure what is registered with a model; ``scored_by`` is a fit that has not seen ``held_out``."""
     spec = work.spec
@@ -253,12 +279,13 @@ def _finish(
         model=model,
         rows=rows,
         digest=rows_digest(rows),
-        lineage=lineage,
+        lineage=lineage if searched is None else {**lineage, "search": searched.summary()},
         baseline=baseline,
         importance=importance,
         layout=layout.to_json(),
         profile=profile.to_json(),
         held_out=measured_on(held_out, scores, spec),
+        searched=searched,
     )
 
 

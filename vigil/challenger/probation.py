@@ -14,12 +14,12 @@ import numpy as np
 
 from vigil.challenger.compare import METRIC_NAMES, Comparison, ComparisonVerdict, compare
 from vigil.challenger.fit import score
-from vigil.challenger.make import labelled_by
-from vigil.challenger.rows import GROUP, LABEL, WEIGHT, labelled_rows
+from vigil.challenger.make import SERVED, served_by
+from vigil.challenger.rows import LABEL, WEIGHT
 from vigil.decision.phrases import plural
 from vigil.evaluation.look import Look
 from vigil.measurement import Layer, Measurement, Verdict
-from vigil.spec.model import Metric, ModelSpec, Task
+from vigil.spec.model import Metric, ModelSpec
 from vigil.store.contract import Store
 from vigil.store.records import Promotion, PromotionKind
 from vigil.window import Window
@@ -62,17 +62,12 @@ def measure_probation(work: Workspace, look: Look, probation: Probation, replace
     Args:
         replaced: the fitted estimator of the version that was replaced.
     """
-    spec, columns = work.spec, work.spec.columns
-    rows = labelled_by(work, probation.windows, look.as_of)
-    served = rows[columns.score].to_numpy(dtype=np.float64, na_value=np.nan)
-    usable = np.isfinite(served) & (rows[columns.version] == look.version).to_numpy(dtype=bool)
-    if spec.task is Task.BINARY:
-        usable &= (served >= 0) & (served <= 1)
-    frame = labelled_rows(rows[usable], spec, [columns.score])
+    spec = work.spec
+    frame = served_by(work, probation.windows, look.as_of, look.version)
     together = 1 - (1 - spec.comparison.confidence) / spec.comparison.probation.windows
     held = spec.model_copy(update={"comparison": spec.comparison.model_copy(update={"confidence": together})})
     found = compare(
-        frame[GROUP + columns.score].to_numpy(dtype=np.float64),
+        frame[SERVED].to_numpy(dtype=np.float64),
         score(replaced, frame, spec),
         frame[LABEL].to_numpy(),
         frame[WEIGHT].to_numpy(),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import numpy as np
 import pandas as pd
@@ -104,6 +104,13 @@ def training_rows(
     if spec.task is Task.BINARY and frame[LABEL].nunique() < 2:
         raise NotEnoughData(f"{spec.model}: training needs rows of both classes, all {count} have label {frame[LABEL].iloc[0]}")
     return frame
+
+
+def before_gap(rows: pd.DataFrame, later: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
+    """Return the rows that are earlier than all of ``later`` by the label delay at least; those without a time stay."""
+    begins = later[spec.columns.time].min() - timedelta(days=spec.labels.delay_days)
+    kept: pd.DataFrame = rows[~(rows[spec.columns.time] >= begins)].reset_index(drop=True)
+    return kept
 
 
 def groups_of(rows: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:

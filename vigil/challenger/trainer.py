@@ -25,8 +25,9 @@ import pandas as pd
 import psutil  # type: ignore[import-untyped]
 
 import vigil
-from vigil.challenger.fit import Trainer, fit, load_trainer
+from vigil.challenger.fit import Trainer, load_trainer
 from vigil.challenger.project_code import importable
+from vigil.challenger.search import Searched, fit_searched, with_params
 from vigil.errors import TrainingFailed, TrainingOutcome
 from vigil.spec.model import ModelSpec
 
@@ -36,7 +37,13 @@ LAST_WORDS = 300  # characters of it in the message of a crash
 
 
 class Fitter(Protocol):
-    """What fits models to rows with the project's trainer, wherever that runs."""
+    """What fits models to rows with the project's trainer, wherever that runs.
+
+    Attributes:
+        searched: the search for parameters that the last fit came with; None where there was none.
+    """
+
+    searched: Searched | None
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
         """Return a model fitted to each of ``frames`` (of :func:`~vigil.challenger.rows.training_rows`).
@@ -56,10 +63,11 @@ class TrainerHere:
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self._folder, self._spec = folder, spec
+        self.searched: Searched | None = None
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
-        trainer = load_trainer(self._folder, self._spec.training.trainer)
-        return tuple(fit(trainer, rows, self._spec) for rows in frames)
+        models, self.searched = fit_searched(load_trainer(self._folder, self._spec.training.trainer), frames, self._spec)
+        return models
 
     def for_trials(self) -> Trainer:
         return load_trainer(self._folder, self._spec.training.trainer)
@@ -72,11 +80,13 @@ class TrainerProcess:
         seconds: how long the fit took, until it ended or was ended.
         peak_mb: the most resident memory seen of the process and its children together; shared pages count in each.
         output: the end of what it printed.
+        searched: as of :class:`Fitter`.
     """
 
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self._folder, self._spec, self._limits = folder, spec, spec.training.limits
         self.seconds, self.peak_mb, self.output = 0.0, 0.0, ""
+        self.searched: Searched | None = None
 
     def __enter__(self) -> Self:
         self._request, self._answer, self._printed = (tempfile.TemporaryFile() for _ in range(3))  # noqa: SIM115 - closed on exit
@@ -115,7 +125,7 @@ class TrainerProcess:
     def for_trials(self) -> Trainer:
         def apart(rows: pd.DataFrame, spec: ModelSpec, params: dict[str, Any]) -> Any:
             del params  # those of the specification, which the process is given
-            with TrainerProcess(self._folder, spec) as trial:
+            with TrainerProcess(self._folder, with_params(spec, {})) as trial:
                 (model,) = trial.fit(rows)
             return model
 
@@ -148,6 +158,7 @@ class TrainerProcess:
         said = json.loads(header)
         if said["outcome"] != TrainingOutcome.TRAINED:
             raise TrainingFailed(said["message"], outcome=TrainingOutcome(said["outcome"]))
+        self.searched = None if said["searched"] is None else Searched.from_json(said["searched"])
         try:
             with importable(self._folder):
                 models: tuple[Any, ...] = cloudpickle.loads(self._answer.read())

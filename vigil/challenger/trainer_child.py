@@ -19,8 +19,9 @@ from pathlib import Path
 
 import cloudpickle  # type: ignore[import-untyped]
 
-from vigil.challenger.fit import Trainer, fit, load_trainer
+from vigil.challenger.fit import Trainer, load_trainer
 from vigil.challenger.project_code import by_value
+from vigil.challenger.search import Searched, fit_searched
 from vigil.errors import TrainingFailed, TrainingOutcome, VigilError
 
 
@@ -30,28 +31,29 @@ def main(folder: Path, reference: str, request: int, answer: int) -> None:
     try:
         trainer = load_trainer(folder, reference)
         asked.wait()
-        models, outcome, message = _fitted(trainer, folder, request), TrainingOutcome.TRAINED, ""
+        (models, searched), outcome, message = _fitted(trainer, folder, request), TrainingOutcome.TRAINED, ""
     except TrainingFailed as error:
         traceback.print_exception(error.__cause__ or error)
-        models, outcome, message = b"", error.outcome, str(error)
+        models, searched, outcome, message = b"", None, error.outcome, str(error)
     except VigilError as error:
-        models, outcome, message = b"", TrainingOutcome.UNUSABLE, str(error)
+        models, searched, outcome, message = b"", None, TrainingOutcome.UNUSABLE, str(error)
     with os.fdopen(answer, "wb") as file:
-        file.write(json.dumps({"outcome": outcome.value, "message": message}).encode() + b"\n" + models)
+        said = {"outcome": outcome.value, "message": message, "searched": None if searched is None else searched.to_json()}
+        file.write(json.dumps(said).encode() + b"\n" + models)
     _leave()
 
 
-def _fitted(trainer: Trainer, folder: Path, request: int) -> bytes:
+def _fitted(trainer: Trainer, folder: Path, request: int) -> tuple[bytes, Searched | None]:
     os.lseek(request, 0, os.SEEK_SET)
     with os.fdopen(request, "rb") as file:
         spec, frames = pickle.load(file)  # noqa: S301 - written by the process that started this one
-    models = tuple(fit(trainer, rows, spec) for rows in frames)
+    models, searched = fit_searched(trainer, frames, spec)
     try:
         with by_value(folder):
             pickled: bytes = cloudpickle.dumps(models)
     except Exception as error:  # whatever the model's code raises while it is pickled
         raise TrainingFailed(f"{spec.model}: the fitted model cannot be saved: {type(error).__name__}: {error}") from error
-    return pickled
+    return pickled, searched
 
 
 def _listen(asked: threading.Event) -> None:

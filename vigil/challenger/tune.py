@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from vigil.challenger.backtest import History, Outcome, outcome_of, play
-from vigil.decision.ladder import decide
-from vigil.decision.types import Action
+from vigil.challenger.backtest import History, Outcome, deciding, outcome_of, play
 from vigil.spec.model import ModelSpec, Policy
 
 HELD_BACK = 3  # one in so many windows, the latest
@@ -81,5 +79,5 @@ def _played(
     history: History, spec: ModelSpec, change: str, policy: Policy, cost: float, *, until: int | None = None, since: int = 0
 ) -> Outcome:
     tried = spec.model_copy(update={"policy": policy})
-    retrained, promoted, served = play(history, tried, lambda _, evidence: decide(evidence, tried).action is Action.RETRAIN, until=until)
+    retrained, promoted, served = play(history, tried, deciding(history, tried), until=until)
     return outcome_of(history, tried, change, served, retrained, promoted, cost, since=since)

@@ -81,7 +81,7 @@ def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
     own = list(takewhile(lambda past: past.version == evidence.version, judged))
     own.reverse()
     found = [measurement for past in own if (measurement := measured(past)) is not None]
-    best = min(_loss(_baseline(m, spec), spec) for past in judged if (m := measured(past)) is not None)
+    best = min(_loss(baseline, spec) for baseline in _baselines(judged, spec).values())
     loss = np.array([_loss(m.value or 0.0, spec) for m in found])
     fresh = _fresh([m.n for m in found], evidence.trained_rows)
     since = _since(own, evidence)
@@ -155,6 +155,15 @@ def _fresh(labels: Sequence[int], trained_rows: int | None) -> npt.NDArray[np.fl
     new = np.cumsum(labels)
     share: npt.NDArray[np.float64] = new / (new + trained_rows)
     return share
+
+
+def _baselines(judged: Sequence[PastWindow], spec: ModelSpec) -> dict[str, float]:
+    """Each version's baseline as it was last judged by: what a version turned out to be worth, not what it was first taken for."""
+    found: dict[str, float] = {}
+    for past in judged:  # newest first
+        if past.version not in found and (m := measured(past)) is not None:
+            found[past.version] = _baseline(m, spec)
+    return found
 
 
 def _baseline(found: Measurement, spec: ModelSpec) -> float:

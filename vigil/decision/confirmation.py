@@ -6,6 +6,7 @@ its positives and negatives, not a mean of losses of rows, so nothing finer than
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from itertools import takewhile
@@ -17,6 +18,7 @@ from vigil.decision import sequence
 from vigil.decision.phrases import number, plural, when
 from vigil.decision.types import Evidence, PastWindow
 from vigil.measurement import Measurement, Verdict
+from vigil.performance.baseline import BASELINE_WINDOWS, UNBEATEN
 from vigil.spec.model import ModelSpec
 
 YEAR = timedelta(days=365.25)
@@ -32,6 +34,8 @@ class Confirmation:
         stretch, labels, mean: its windows, their labels, and the mean of the metric over them, weighted by precision.
         log_evidence, log_needed: natural logarithms of the detector's evidence and of what is needed.
         confirmed: the evidence is enough, and the present window is beyond the limit too.
+        baseline_windows: on how many windows the limit's baseline rests; None: unknown, and the limit is taken as exact.
+        unbeaten: whether windows of the version's own are among them, because a challenger was no better.
         more_windows: after how many more windows like the stretch it would be enough; None where not within a year.
     """
 
@@ -44,6 +48,8 @@ class Confirmation:
     log_needed: float
     confirmed: bool
     more_windows: int | None
+    baseline_windows: float | None = None
+    unbeaten: bool | None = None
 
     def numbers(self) -> dict[str, Any]:
         return asdict(self)
@@ -68,8 +74,10 @@ def confirm(evidence: Evidence, spec: ModelSpec) -> Confirmation:
     comparable = np.array([(a.version, m.threshold) == (b.version, n.threshold) for a, m, b, n in pairs])
     variance = sequence.variances(excess, error, comparable, tolerated)[-own:]
     excess, found, judged = excess[-own:], found[-own:], judged[-own:]
-    since = sequence.log_evidence_since(excess, variance, tolerated)
-    begin, total = int(np.argmax(since)), float(sequence.log_evidence(excess, variance, tolerated))
+    rests_on = found[-1].detail.get(BASELINE_WINDOWS)
+    known = math.inf if rests_on is None else float(rests_on)
+    since = sequence.log_evidence_since(excess, variance, tolerated, known)
+    begin, total = int(np.argmax(since)), float(sequence.log_evidence(excess, variance, tolerated, known))
     weight = 1 / variance[begin:]
     mean = float(np.sum(weight * np.array([m.value for m in found[begin:]])) / np.sum(weight))
     enough = total >= np.log(needed)
@@ -83,7 +91,9 @@ def confirm(evidence: Evidence, spec: ModelSpec) -> Confirmation:
         log_evidence=total,
         log_needed=float(np.log(needed)),
         confirmed=bool(enough and now),
-        more_windows=sequence.windows_until(excess, variance, tolerated, float(np.log(needed)), int(windows_per_year(spec))),
+        more_windows=sequence.windows_until(excess, variance, tolerated, float(np.log(needed)), int(windows_per_year(spec)), known),
+        baseline_windows=rests_on,
+        unbeaten=found[-1].detail.get(UNBEATEN),
     )
 
 
@@ -112,9 +122,17 @@ def sentence(found: Confirmation, spec: ModelSpec, limit: float | None) -> str:
     allowed = plural_alarms(spec.policy.false_alarms_per_year)
     return (
         f"since {found.since} {metric} averages {number(found.mean)} on {plural(found.labels, 'label')} in "
-        f"{plural(found.stretch, 'window')}, the limit is {number(limit)}; the evidence is {odds(found.log_evidence)}, "
+        f"{plural(found.stretch, 'window')}, the limit is {number(limit)}{_resting_on(found)}; the evidence is {odds(found.log_evidence)}, "
         f"{odds(found.log_needed)} is needed for at most {allowed} a year"
     )
+
+
+def _resting_on(found: Confirmation) -> str:
+    """How well the limit is known, where that is not taken as exact."""
+    if found.baseline_windows is None:
+        return ""
+    own = ", among them its own, for a challenger was no better" if found.unbeaten else ""
+    return f" (its baseline is of {plural(round(found.baseline_windows), 'window')}{own})"
 
 
 def odds(log_evidence: float) -> str:

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 import numpy as np
 from scipy.special import stdtrit
 
+from vigil.decision.types import PastGain
 from vigil.spec.model import Economics
 
 
@@ -44,3 +46,18 @@ def expected_gain(gains: Sequence[float], terms: Economics | None) -> dict[str, 
     mean, spread = float(np.mean(gains)), float(np.std(gains, ddof=1))
     low = mean + float(stdtrit(len(gains) - 1, terms.quantile)) * spread / math.sqrt(len(gains))
     return {**found, "mean": mean, "low": low, "worth": low * terms.value * terms.horizon_windows}
+
+
+def in_vain(gains: Sequence[PastGain], last: str | None) -> int:
+    """Count the model's last retrainings in a row that brought nothing; 0 where how the very last one ended is not known.
+
+    Args:
+        gains: oldest first.
+        last: the id of the last decision for a retraining.
+
+    >>> in_vain([PastGain("a", 0.0), PastGain("b", 0.1), PastGain("c", -0.2), PastGain("d", 0.0)], "d")
+    2
+    """
+    if not gains or gains[-1].decision_id != last:
+        return 0
+    return sum(1 for _ in takewhile(lambda past: past.gain <= 0, reversed(gains)))

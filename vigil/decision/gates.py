@@ -13,7 +13,7 @@ from vigil.decision.break_even import sentence as costs
 from vigil.decision.break_even import weigh
 from vigil.decision.confirmation import by_version, confirm
 from vigil.decision.confirmation import sentence as said
-from vigil.decision.economics import expected_gain
+from vigil.decision.economics import expected_gain, in_vain
 from vigil.decision.findings import counts_of, drift_of, failure, performance_of, value_of
 from vigil.decision.phrases import number, percent, plural, when
 from vigil.decision.types import Evidence, GateResult, GateState, PastWindow
@@ -172,8 +172,8 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
 def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
     """Gate 6: is retraining worth it now? Fires where the version has not yet cost as much as a retraining does.
 
-    Where that is not asked or cannot be told, it fires within the cool-down, and by the rule ``harm`` where the model's own retrainings
-    brought less than they cost.
+    Where that is not asked or cannot be told, it fires within the cool-down, which grows with retrainings in vain, and by the rule
+    ``harm`` where the model's own retrainings brought less than they cost.
     """
     since, needed = evidence.windows_since_retraining, spec.policy.cool_down_windows
     terms, paid = spec.policy.economics, weigh(evidence, spec)
@@ -187,10 +187,15 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
     }
     if paid is not None and not paid.reached and _worth_less(evidence, spec):
         paid = None  # what the metric does not see, its price cannot weigh
-    if paid is None and since is not None and since < needed:
-        free = evidence.window.shifted(needed - since)
+    vain, pause = _pause(evidence, spec)
+    if vain:
+        numbers["in_vain"] = {"retrainings": vain, "pause_windows": pause}
+    if paid is None and since is not None and since < pause:
+        free = evidence.window.shifted(pause - since)
+        many = f"the last {vain} retrainings" if vain > 1 else "it"
+        longer = f"; {many} brought nothing, so it is {pause}" if vain else ""
         sentence = (
-            f"The last retraining was decided {plural(since, 'window')} ago and the cool-down is {needed}: "
+            f"The last retraining was decided {plural(since, 'window')} ago and the cool-down is {needed}{longer}: "
             f"not before the window that starts on {when(free.start)}."
         )
         return GateResult(WORTH_IT, GateState.FIRED, sentence, numbers)
@@ -206,7 +211,7 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
         state = GateState.PASSED if paid.reached else GateState.FIRED
         return GateResult(WORTH_IT, state, f"{'It pays' if paid.reached else 'It does not pay yet'}: {costs(paid, spec)}.", numbers)
     ago = "No retraining was decided before" if since is None else f"The last retraining was decided {plural(since, 'window')} ago"
-    free_now = f"{ago}; the cool-down is {plural(needed, 'window')}."
+    free_now = f"{ago}; the cool-down is {plural(pause, 'window')}."
     if gain is None:
         return GateResult(WORTH_IT, GateState.PASSED, free_now, numbers)
     if gain["worth"] is None:
@@ -223,6 +228,19 @@ def worth_it(evidence: Evidence, spec: ModelSpec) -> GateResult:
     return GateResult(
         WORTH_IT, GateState.PASSED if pays else GateState.FIRED, f"{sentence}. {free_now}" if pays else f"{sentence}.", numbers
     )
+
+
+def _pause(evidence: Evidence, spec: ModelSpec) -> tuple[int, int]:
+    """Return how many retrainings in a row were in vain, and the windows to wait after the last: the cool-down, doubled for each of them.
+
+    Doubling finds what can be mended at most twice as late, for a number of vain ones that grows with the logarithm of the time. A loss
+    that is confirmed against what the version could do when a challenger was no better is a new one, and waits as after the first.
+    """
+    vain = in_vain(evidence.gains, evidence.last_retraining)
+    if vain:
+        found = confirm(evidence, spec)
+        vain = 0 if found.confirmed and found.unbeaten else vain
+    return vain, spec.policy.cool_down_windows * 2**vain
 
 
 def _worth_less(evidence: Evidence, spec: ModelSpec) -> bool:

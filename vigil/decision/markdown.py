@@ -12,7 +12,8 @@ from vigil.decision.phrases import number
 from vigil.decision.types import Decision
 from vigil.decision.words import explain
 from vigil.measurement import WHOLE, Measurement, Verdict
-from vigil.store.records import Retraining
+from vigil.store.records import ChallengerLook, Retraining
+from vigil.window import Window
 
 _ORDER = {Verdict.BREACH: 0, Verdict.WARNING: 1, Verdict.NOT_ENOUGH_DATA: 2, Verdict.OK: 3}
 _SHOWN = 30  # rows of the table at most; the store has all
@@ -36,8 +37,8 @@ def decision_markdown(decision: Decision, measurements: Sequence[Measurement], r
     return "\n".join(lines)
 
 
-def retraining_markdown(retraining: Retraining, decision: Decision) -> str:
-    """Return the page that an operator sees for one retraining."""
+def retraining_markdown(retraining: Retraining, decision: Decision, looks: Sequence[ChallengerLook] = ()) -> str:
+    """Return the page that an operator sees for one retraining; ``looks`` are those of its shadow or canary."""
     lines = [f"## {retraining.model}: {retraining.state.value.replace('_', ' ')}", "", escaped(retraining.reason or "Under way."), ""]
     lines += [f"It was asked for because: {escaped(decision.reason)}", ""]
     rows = [("champion when it was requested", retraining.champion), ("challenger", retraining.challenger or "none yet")]
@@ -48,6 +49,8 @@ def retraining_markdown(retraining: Retraining, decision: Decision) -> str:
     criteria = retraining.comparison.get("criteria", ())
     if criteria:
         lines += ["", "### Criteria", "", *table(CRITERIA, map(criterion_cells, criteria))]
+    if looks:
+        lines += ["", "### Beside the champion", "", *table(LOOKS, (look_cells(look.flat()) for look in looks))]
     lines += ["", f"decision `{retraining.decision_id}`; `vigil approve {retraining.decision_id} --reason ...` where it waits for approval"]
     return "\n".join(lines)
 
@@ -66,6 +69,28 @@ def criterion_cells(criterion: Mapping[str, Any]) -> tuple[str, ...]:
         *(_figure(criterion[name]) for name in ("limit", "p_value")),
         f"{criterion['n']:,}",
         str(criterion["standing"]).replace("_", " "),
+    )
+
+
+LOOKS = ("trial", "window", "champion", "challenger", "rows", "all so far: difference", "interval", "then")
+
+
+def look_cells(look: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return a look (of :meth:`vigil.store.records.ChallengerLook.flat`) as the cells of a table with the header :data:`LOOKS`.
+
+    Of a canary the difference is of what each version served.
+    """
+    compared = look["comparison"]
+    shown = next((each for each in compared["criteria"] if each["name"] == look["kind"]), compared)
+    low, high = shown["low"], shown["high"]
+    return (
+        str(look["kind"]),
+        Window(look["window_start"], look["window_end"]).key,
+        *map(_figure, (look["champion"], look["challenger"])),
+        f"{look['n']:,}",
+        _figure(shown["difference"]),
+        "–" if low is None or high is None else f"{number(low)} to {number(high)}",
+        "goes on" if compared["verdict"] == "not_enough_data" else str(compared["verdict"]),
     )
 
 

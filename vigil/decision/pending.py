@@ -12,9 +12,9 @@ from vigil.store.records import Retraining, RetrainingState
 def unfinished(decisions: Sequence[Decision], retrainings: Sequence[Retraining]) -> tuple[Decision, ...]:
     """Return the decisions for a challenger (RETRAIN, RECALIBRATE) whose making was not begun, or begun and not ended, oldest first.
 
-    A retraining that waits for approval is not unfinished, it waits for a person; nor is one in shadow, which waits for windows to come. A
-    decision about a window older than one that had been decided before (late labels told something new about the past) is kept, but
-    starts nothing: the newer windows decide.
+    A retraining that waits for approval is not unfinished, it waits for a person; nor is one in shadow or a canary, which waits for windows
+    to come. A decision about a window older than one that had been decided before (late labels told something new about the past) is kept,
+    but starts nothing: the newer windows decide.
     """
     states = {retraining.decision_id: retraining.state for retraining in retrainings}
     found = []

@@ -6,10 +6,12 @@ Arrays in, numbers out; the last axis is windows, oldest first, so that many his
 - ``excess``: how far a window's estimate is worse than the limit that is tolerated, in the metric's unit (larger = worse).
 - ``variance``: of that estimate, positive; that of its labels and that by which windows differ by themselves.
 - ``tolerated``: the loss that is tolerated, in the metric's unit: the size of harm that is looked for.
+- ``baseline_windows``: on how many windows like the first the baseline was measured from which the limit was made. Infinite: the limit is
+  known.
 
 An estimate counts as normal with a known variance. Of means over 100 labels and of the AUC that holds nearly (a time-uniform central
 limit theorem: Waudby-Smith, Arbour, Sinha, Kennedy & Ramdas 2024, doi:10.1214/24-AOS2408); tests/decision/test_sequence.py simulates how
-nearly. Nothing is assumed of when windows are looked at. What it cannot see: that the limit itself was measured with an error.
+nearly. Nothing is assumed of when windows are looked at.
 """
 
 from __future__ import annotations
@@ -69,40 +71,53 @@ def variances(excess: Array, error: Array, comparable: npt.NDArray[np.bool_], to
     return square + np.maximum(spread, 0.0)
 
 
-def log_evidence_since(excess: Array, variance: Array, tolerated: float) -> Array:
+def log_evidence_since(excess: Array, variance: Array, tolerated: float, baseline_windows: float = math.inf) -> Array:
     """Return, for each window, the log of the evidence gathered from it to the last one that the mean excess is above 0.
 
     With ``S`` the sum of excess / variance and ``V`` that of 1 / variance: the mixture of ``exp(d S - d^2 V / 2)`` over a harm ``d``,
     half-normal with scale ``t = tolerated``, ``2 (1 + t^2 V)^(-1/2) exp(t^2 S^2 / (2 (1 + t^2 V))) Phi(t S / sqrt(1 + t^2 V))``. Each
     ``d > 0`` is a supermartingale where no window is worse than the limit, so the mixture is an e-process (Robbins 1970,
     doi:10.1214/aoms/1177696786; Howard, Ramdas, McAuliffe & Sekhon 2021, doi:10.1214/20-AOS1991, the one-sided normal mixture).
+
+    Where the baseline was itself measured, its error is common to all windows. It is integrated out under a flat prior, which leaves a
+    likelihood ratio of what does not depend on the baseline: again an e-process, for a loss that stays as it is (Perez-Ortiz, Lardy, de
+    Heide & Grunwald 2024, doi:10.1214/24-AOS2394). By Sherman & Morrison ``S`` and ``V`` become ``S / (1 + V / P)`` and ``V / (1 + V / P)``
+    with ``P`` the baseline's precision: of the windows that it was measured on, and of those before the start, which are of the same
+    version and under the hypothesis as good. Where they say that the baseline is lower, the limit is lower too; it is never higher.
     """
-    gathered, information = (np.flip(np.cumsum(np.flip(each, -1), -1), -1) for each in (excess / variance, 1 / variance))
+    weight = 1 / variance
+    gathered, information = (np.flip(np.cumsum(np.flip(each, -1), -1), -1) for each in (excess * weight, weight))
+    precision = baseline_windows * weight[..., :1] + np.cumsum(weight, -1) - weight
+    lower = np.maximum((np.cumsum((excess + tolerated) * weight, -1) - (excess + tolerated) * weight) / precision, 0.0)
+    known = 1 + information / precision
+    gathered, information = (gathered - lower * information) / known, information / known
     spread = 1 + tolerated**2 * information
     score = tolerated * gathered / np.sqrt(spread)
     found: Array = math.log(2) - np.log(spread) / 2 + score**2 / 2 + log_ndtr(score)
     return found
 
 
-def log_evidence(excess: Array, variance: Array, tolerated: float) -> Array:
+def log_evidence(excess: Array, variance: Array, tolerated: float, baseline_windows: float = math.inf) -> Array:
     """Return the log of the detector's evidence after the last window: the sum over the windows that harm may have begun with."""
-    found: Array = logsumexp(log_evidence_since(excess, variance, tolerated), axis=-1)
+    found: Array = logsumexp(log_evidence_since(excess, variance, tolerated, baseline_windows), axis=-1)
     return found
 
 
-def windows_until(excess: Array, variance: Array, tolerated: float, log_needed: float, most: int) -> int | None:
+def windows_until(
+    excess: Array, variance: Array, tolerated: float, log_needed: float, most: int, baseline_windows: float = math.inf
+) -> int | None:
     """Return after how many more windows like the present stretch's mean the evidence is enough; None where not within ``most``.
 
     The stretch is the one with the most evidence. 0 where it is enough already.
     """
     if not len(excess):
         return None
-    begin = int(np.argmax(log_evidence_since(excess, variance, tolerated)))
+    begin = int(np.argmax(log_evidence_since(excess, variance, tolerated, baseline_windows)))
     weight = 1 / variance[begin:]
     mean, typical = float(np.sum(weight * excess[begin:]) / np.sum(weight)), 1 / float(np.mean(weight))
     for more in range(most + 1):
         further = np.concatenate([excess, np.full(more, mean)]), np.concatenate([variance, np.full(more, typical)])
-        if float(log_evidence(*further, tolerated)) >= log_needed:
+        if float(log_evidence(*further, tolerated, baseline_windows)) >= log_needed:
             return more
         if mean <= 0:
             return None

@@ -90,7 +90,7 @@ def _would_have_changed(decision: Decision) -> str:
     if decision.action is Action.HOLD and (last.numbers.get("gain") or {}).get("worth") is not None and not _cooling(last):
         return f"retrainings that bring more than they cost ({last.numbers['gain']['cost']:g}), or a lower cost in policy.economics."
     if decision.action is Action.HOLD:
-        return f"the end of the cool-down, {plural(last.numbers['cool_down_windows'], 'window')} after the last retraining decision."
+        return f"the end of the cool-down, {plural(_pause(last), 'window')} after the last retraining decision."
     return "no sustained breach, a declared event, or a retraining decided within the cool-down."
 
 
@@ -114,7 +114,12 @@ def _nearest_sustained(gate: GateResult) -> str:
 
 def _cooling(gate: GateResult) -> bool:
     since = gate.numbers["windows_since_retraining"]
-    return gate.numbers.get("break_even") is None and since is not None and since < gate.numbers["cool_down_windows"]
+    return gate.numbers.get("break_even") is None and since is not None and since < _pause(gate)
+
+
+def _pause(gate: GateResult) -> int:
+    """The cool-down, or what retrainings in vain have made of it."""
+    return int((gate.numbers.get("in_vain") or {}).get("pause_windows", gate.numbers["cool_down_windows"]))
 
 
 def _nearest_harm(gate: GateResult, action: Action) -> str:

@@ -12,6 +12,7 @@ from vigil.business.value import measure_value
 from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
 from vigil.errors import SourceError, StoreError
+from vigil.evaluation.baseline import baseline_of
 from vigil.evaluation.kind import kind_measurements
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
@@ -22,7 +23,7 @@ from vigil.health.training import measure_training
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.fairness import Called, measure_fairness
 from vigil.performance.maturity import Maturity
-from vigil.performance.measure import measure_performance
+from vigil.performance.measure import judged_by, measure_performance
 from vigil.performance.own import own_functions
 from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
@@ -86,13 +87,16 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     The version's baseline is compared with only where it was measured in the same metric.
     """
     version = version_of(store, look)
-    baseline = version.baseline if version.metric == spec.performance.metric.value else None
+    baseline = baseline_of(store, spec, look, version)
     called = called_positive(source, spec, look)
     rows, maturity = labelled_frame(source, spec, look), maturity_of(source, spec, look)
     population = population_of(source, spec, look)
     with importable(source.folder):
         own = own_functions(spec.performance.own_metrics)
-        found = measure_performance(rows, spec, version=look.version, baseline=baseline, maturity=maturity, own=own, population=population)
+        found = measure_performance(rows, spec, version=look.version, baseline=None, maturity=maturity, own=own, population=population)
+    if baseline is not None:
+        judged = spec.performance.metric.value, WHOLE
+        found = tuple(judged_by(baseline, each, spec) if (each.metric, each.subject) == judged else each for each in found)
     found += measure_fairness(rows, called, spec, version=look.version)
     if spec.performance.label_free:
         found += (label_free(source, spec, look),)

@@ -17,6 +17,7 @@ import pandas as pd
 
 from vigil.errors import NotEnoughData
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
+from vigil.performance.baseline import BASELINE_WINDOWS, UNBEATEN, Baseline
 from vigil.performance.cores import effective_size
 from vigil.performance.maturity import Maturity
 from vigil.performance.metrics import Estimate, estimate
@@ -103,6 +104,17 @@ def measure_performance(
 def tolerated_limit(metric: Metric, baseline: float, tolerated_loss: float) -> float:
     """Return the value that is still tolerated: the baseline made worse by the tolerated loss."""
     return baseline - tolerated_loss if metric.larger_is_better else baseline + tolerated_loss
+
+
+def judged_by(baseline: Baseline, found: Measurement, spec: ModelSpec) -> Measurement:
+    """Return a measurement of the judged metric, judged by a baseline whatever it was judged by; it says what that rests on."""
+    metric = spec.performance.metric
+    threshold = tolerated_limit(metric, baseline.value, spec.performance.tolerated_loss)
+    verdict = found.verdict
+    if found.value is not None and found.low is not None and found.high is not None:
+        verdict = judge(metric, Estimate(found.value, found.low, found.high), threshold)
+    rests_on = {} if baseline.windows is None else {BASELINE_WINDOWS: baseline.windows, UNBEATEN: baseline.unbeaten}
+    return replace(found, threshold=threshold, verdict=verdict, detail={**found.detail, **rests_on})
 
 
 def judge(metric: Metric, found: Estimate, threshold: float | None) -> Verdict:

@@ -21,6 +21,7 @@ from pydantic import (
 
 from vigil.spec.alerts import Alerts, Tier
 from vigil.spec.base import Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
+from vigil.spec.search import Search
 from vigil.window import Window, windows_between
 
 CORRELATED_FEATURES = 100  # 4,950 pairs
@@ -465,7 +466,7 @@ class Limits(SpecModel):
 class Training(Grown):
     """How a challenger is made."""
 
-    later: ClassVar[tuple[str, ...]] = ("limits", "retries")
+    later: ClassVar[tuple[str, ...]] = ("limits", "retries", "search")
 
     trainer: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]  # module:function in the project's folder or installed
     windows: Annotated[int, Field(ge=1)] = 12  # the most recent fit windows; more are not looked back for
@@ -477,6 +478,21 @@ class Training(Grown):
     seed: int = 0
     limits: Limits = Limits()
     retries: Annotated[int, Field(ge=0, le=10)] = 0  # how often an attempt that failed, however it did, is made again
+    search: Search | None = None  # null: the trainer is given params as they are
+
+    @model_validator(mode="after")
+    def _search_fits(self) -> Training:
+        if self.search is None:
+            return self
+        if self.search.seconds is not None and self.search.seconds >= self.limits.seconds:
+            raise ValueError(
+                f"search.seconds {self.search.seconds:g} leaves no time to fit within limits.seconds {self.limits.seconds:g}; "
+                "lower the first"
+            )
+        for name, each in self.search.space.items():
+            if name in self.params and not each.holds(self.params[name]):
+                raise ValueError(f"params.{name} {self.params[name]!r} lies outside search.space.{name}, where it would be tried first")
+        return self
 
 
 class Probation(SpecModel):
@@ -484,6 +500,13 @@ class Probation(SpecModel):
 
     windows: Annotated[int, Field(ge=0, le=100)] = 0  # 0: no probation
     rollback: bool = False  # bring the replaced version back where it is shown to be better; false: an incident only
+
+
+class Canary(SpecModel):
+    """A share of the predictions that a challenger serves, once it has won the comparison and before it is let serve all."""
+
+    share: Annotated[float, Field(ge=0, lt=0.5)] = 0.0  # 0: no canary
+    windows: Annotated[int, Field(ge=1, le=100)] = 4  # so many sound windows it lasts; convention
 
 
 class Comparison(Grown):
@@ -500,6 +523,7 @@ class Comparison(Grown):
         "approval_days",
         "probation",
         "shadow_windows",
+        "canary",
     )
 
     metric: Metric | None = None  # None: the performance metric
@@ -511,6 +535,7 @@ class Comparison(Grown):
     approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
     probation: Probation = Probation()
     shadow_windows: Annotated[int, Field(ge=0, le=100)] = 0  # so many more a challenger with too few labels is given; 0: champion stays
+    canary: Canary = Canary()
     guarded: tuple[str, ...] | None = None  # columns in none of whose values a challenger may lose; null: fairness.protected
     margin: Annotated[float, Field(gt=0)] | None = None  # what it may lose there, in the metric's unit; null: performance.tolerated_loss
     calibration_margin: Annotated[float, Field(gt=0, lt=1)] = 0.05  # binary: what the calibration error may grow by; convention

@@ -28,6 +28,7 @@ from vigil.store.ledger import LedgerCheck
 from vigil.store.records import (
     Approval,
     Batch,
+    ChallengerLook,
     Champion,
     Evaluation,
     FlowRun,
@@ -257,6 +258,14 @@ class Store(Protocol):
 
     def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
         """All attempts to train challengers of a model, in the order of recording."""
+
+    def record_challenger_look(self, look: ChallengerLook) -> bool:
+        """Keep what a window said of a challenger; a trial has one look a window, and the first one stays."""
+        ...
+
+    def challenger_looks(self, model: str) -> tuple[ChallengerLook, ...]:
+        """All looks at challengers of a model that were tried beside its champion, by window."""
+        ...
 
     # vigil's own runs -------------------------------------------------------------------------------------------------
     def begin_flow_run(self, run: FlowRun) -> bool: ...

@@ -178,6 +178,7 @@ class RetrainingState(StrEnum):
     REQUESTED = "requested"
     REGISTERED = "registered"
     SHADOW = "shadow"  # too few labels to compare: it scores beside the champion
+    CANARY = "canary"  # it won, and serves a share before it is let serve all
     WAITING = "waiting_for_approval"
     PROMOTED = "promoted"
     KEPT = "champion_kept"
@@ -187,19 +188,21 @@ class RetrainingState(StrEnum):
 
     @property
     def final(self) -> bool:
-        return self not in (RetrainingState.REQUESTED, RetrainingState.REGISTERED, RetrainingState.SHADOW, RetrainingState.WAITING)
+        return not EDGES[self] or self is RetrainingState.FAILED
 
 
 EDGES: Mapping[RetrainingState, tuple[RetrainingState, ...]] = {
     RetrainingState.REQUESTED: (RetrainingState.REGISTERED, RetrainingState.FAILED),
     RetrainingState.REGISTERED: (
         RetrainingState.SHADOW,
+        RetrainingState.CANARY,
         RetrainingState.WAITING,
         RetrainingState.PROMOTED,
         RetrainingState.KEPT,
         RetrainingState.FAILED,
     ),
-    RetrainingState.SHADOW: (RetrainingState.WAITING, RetrainingState.PROMOTED, RetrainingState.KEPT),
+    RetrainingState.SHADOW: (RetrainingState.CANARY, RetrainingState.WAITING, RetrainingState.PROMOTED, RetrainingState.KEPT),
+    RetrainingState.CANARY: (RetrainingState.WAITING, RetrainingState.PROMOTED, RetrainingState.KEPT),
     RetrainingState.WAITING: (RetrainingState.PROMOTED, RetrainingState.REJECTED, RetrainingState.EXPIRED),
     RetrainingState.PROMOTED: (),
     RetrainingState.KEPT: (),
@@ -247,6 +250,40 @@ class TrainingAttempt:
     peak_mb: float
     message: str
     output: str
+
+
+class LookKind(StrEnum):
+    """How a challenger is tried beside the champion."""
+
+    SHADOW = "shadow"  # it scores the champion's rows, and serves none
+    CANARY = "canary"  # it serves a share of its own
+
+
+@dataclass(frozen=True)
+class ChallengerLook:
+    """What one window said of a challenger that is tried beside the champion. Natural key: (decision_id, kind, window): one look a window.
+
+    Attributes:
+        as_of: labels known by then count.
+        champion, challenger: the compared metric in this window alone; None where it has none there.
+        n: labelled rows that this rests on.
+        comparison: plain JSON of vigil.challenger.compare.Comparison, on all windows of the trial so far; its verdict is the look's.
+    """
+
+    decision_id: str
+    kind: LookKind
+    model: str
+    window: Window
+    as_of: datetime
+    champion: float | None
+    challenger: float | None
+    n: int
+    comparison: Mapping[str, Any]
+
+    def flat(self) -> dict[str, Any]:
+        """Return the fields by name, the window as ``window_start`` and ``window_end``."""
+        rest = {name: value for name, value in vars(self).items() if name != "window"}
+        return rest | {"window_start": self.window.start, "window_end": self.window.end}
 
 
 @dataclass(frozen=True)

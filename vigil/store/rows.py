@@ -19,9 +19,11 @@ from vigil.measurement import Layer, Measurement, Verdict
 from vigil.store.records import (
     Approval,
     Batch,
+    ChallengerLook,
     Evaluation,
     FlowRun,
     LabelPlan,
+    LookKind,
     Payoff,
     Promotion,
     PromotionKind,
@@ -287,6 +289,33 @@ def training_attempt_row(attempt: TrainingAttempt) -> Row:
 def training_attempt_of(row: Row) -> TrainingAttempt:
     fields = {name: row[name] for name in TrainingAttempt.__dataclass_fields__}
     return TrainingAttempt(**{**fields, "outcome": TrainingOutcome(row["outcome"])})
+
+
+def challenger_look_row(look: ChallengerLook) -> Row:
+    return {
+        "decision_id": _text(look.decision_id, "decision_id"),
+        "kind": look.kind.value,
+        **window_columns(look.window),
+        "model": _text(look.model, "model"),
+        "as_of": utc(look.as_of, "as_of"),
+        **{name: _number(getattr(look, name), name, look.decision_id) for name in ("champion", "challenger")},
+        "n": int(look.n),
+        "comparison": canonical_json(dict(look.comparison), "comparison"),
+    }
+
+
+def challenger_look_of(row: Row) -> ChallengerLook:
+    return ChallengerLook(
+        decision_id=row["decision_id"],
+        kind=LookKind(row["kind"]),
+        model=row["model"],
+        window=window_of(row),
+        as_of=row["as_of"],
+        champion=row["champion"],
+        challenger=row["challenger"],
+        n=row["n"],
+        comparison=json.loads(row["comparison"]),
+    )
 
 
 def flow_run_row(run: FlowRun) -> Row:

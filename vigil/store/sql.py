@@ -21,6 +21,7 @@ from vigil.store.migrate import migrate
 from vigil.store.records import (
     Approval,
     Batch,
+    ChallengerLook,
     Champion,
     Evaluation,
     FlowRun,
@@ -337,6 +338,17 @@ class SqlStore:
         table = tables.training_attempt
         query = select(table).where(table.c.model == model).order_by(table.c.seq)
         return tuple(map(rows.training_attempt_of, self._all(query)))
+
+    def record_challenger_look(self, look: ChallengerLook) -> bool:
+        row = rows.challenger_look_row(look)
+        with writing(self.engine) as connection:
+            refuse_missing_parents(connection, tables.challenger_look, row)
+            return insert_new(connection, tables.challenger_look, row)
+
+    def challenger_looks(self, model: str) -> tuple[ChallengerLook, ...]:
+        table = tables.challenger_look
+        query = select(table).where(table.c.model == model).order_by(table.c.window_start, table.c.decision_id, table.c.kind)
+        return tuple(map(rows.challenger_look_of, self._all(query)))
 
     def save_payoff(self, payoff: Payoff) -> bool:
         with writing(self.engine) as connection:

@@ -323,6 +323,22 @@ payoff = Table(
     Index(None, "model"),
 )
 
+challenger_look = Table(
+    "challenger_look",
+    metadata,
+    Column("decision_id", Text, ForeignKey("retraining.decision_id"), primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("window_start", UtcTime, primary_key=True),
+    Column("window_end", UtcTime, nullable=False),
+    Column("model", Text, nullable=False),
+    Column("as_of", UtcTime, nullable=False),
+    Column("champion", Double),
+    Column("challenger", Double),
+    Column("n", BigInteger, nullable=False),
+    Column("comparison", Text, nullable=False),
+    Index(None, "model"),
+)
+
 flow_run = Table(
     "flow_run",
     metadata,
