@@ -82,6 +82,14 @@ def test_a_column_that_is_not_there_or_no_number_is_named(work: Workspace) -> No
         examine(work)
 
 
+def test_ids_of_another_type_than_the_logs_are_refused(work: Workspace) -> None:
+    pay(work, "a", 0, 200, 10.0, hours=2)
+    path = work.project.folder / "outcomes" / "a.parquet"
+    pd.read_parquet(path).assign(prediction_id=range(200)).to_parquet(path)
+    with pytest.raises(SourceError, match="column `prediction_id`: expected string"):
+        examine(work)
+
+
 def test_a_folder_that_is_not_there_is_a_mistake(work: Workspace) -> None:
     (work.project.folder / "outcomes").rmdir()
     with pytest.raises(SourceError, match="outcomes"):

@@ -31,7 +31,7 @@ def measure_kpis(outcomes: pd.DataFrame, spec: ModelSpec, *, version: str) -> tu
 
 def _measured(outcomes: pd.DataFrame, name: str, kpi: Kpi, spec: ModelSpec, version: str) -> list[Measurement]:
     value = outcomes[name].to_numpy(dtype=np.float64, na_value=np.nan)
-    known = np.isfinite(value)
+    known = np.isfinite(value)  # what is no number is no outcome
     counting, value = (known, value) if kpi.absent == "unknown" else (np.ones(len(value), dtype=bool), np.where(known, value, 0.0))
     found = []
     for subject, inside in subjects_of(outcomes, spec):

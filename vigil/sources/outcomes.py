@@ -9,7 +9,7 @@ from datetime import datetime
 
 import ibis
 
-from vigil.sources.columns import Kind
+from vigil.sources.columns import Kind, require_ids_like
 from vigil.sources.engine import Engine, Rows
 from vigil.sources.labels import not_after
 from vigil.spec.model import ModelSpec
@@ -18,11 +18,11 @@ from vigil.window import as_utc
 PREFIX = "vigil_kpi_"  # of a KPI's name, beside the log's own columns
 
 
-def open_outcomes(engine: Engine, spec: ModelSpec) -> Rows | None:
+def open_outcomes(engine: Engine, spec: ModelSpec, log: ibis.Table) -> Rows | None:
     """Return the rows of ``source.outcomes``; None where no file is there yet.
 
     Raises:
-        SourceError: the folder does not exist, or a column is missing or of another type.
+        SourceError: the folder does not exist, or a column is missing or of another type, or ids are of another type than the log's.
     """
     place, columns = spec.source.outcomes, spec.columns
     assert place is not None
@@ -33,6 +33,7 @@ def open_outcomes(engine: Engine, spec: ModelSpec) -> Rows | None:
     wanted = {"columns.id": (columns.id, Kind.TEXT_OR_INTEGER), "columns.label_time": (columns.label_time, Kind.TIME)}
     wanted |= {f"business.kpis.{name}.column": (kpi.column, Kind.NUMBER_OR_BOOLEAN) for name, kpi in spec.business.kpis.items()}
     found.require(wanted, everywhere=True)
+    require_ids_like(log.schema()[columns.id], found.table.schema()[columns.id], str(place), columns.id)
     return found
 
 

@@ -215,7 +215,7 @@ class ModelSource:
             return rows_digest(self.backend, self.predictions(window))
 
     def labels_digest(self, window: Window, as_of: datetime) -> Digest:
-        """Digest of id, label and inclusion probability of the window's labelled predictions at ``as_of``., and of the outcomes of all.
+        """Digest of id, label and inclusion probability of the window's labelled predictions at ``as_of``, and of the KPIs of all of them.
 
         When a label was observed is not in it: the same label observed again changes nothing.
         """
@@ -292,7 +292,7 @@ class ModelSource:
 
     @cached_property
     def _outcomes(self) -> Rows | None:
-        return open_outcomes(self.engine, self.spec)
+        return open_outcomes(self.engine, self.spec, self._log.table)
 
     @cached_property
     def _observations(self) -> Observations:
