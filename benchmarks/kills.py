@@ -5,7 +5,7 @@ boundary, runs it again, killed at another boundary where it is a pair, and then
 window, one registered challenger, one champion, one answer, no run of MLflow that is still open. Boundaries come singly first, pairs after,
 drawn by the seed. What is spared is said in :mod:`tests.loop.kills`. With PostgreSQL both the store and MLflow are on it.
 
-    python -m benchmarks.kills [--trials 200] [--seed 1] [--database sqlite|postgresql] [--seconds S] [--json]
+    python -m benchmarks.kills [--trials 200] [--first 0] [--seed 1] [--database sqlite|postgresql] [--seconds S] [--json]
 """
 
 from __future__ import annotations
@@ -87,13 +87,15 @@ class OnPostgreSQL:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--first", type=int, default=0, help="go on with this one, where an earlier run with the same seed stopped")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--database", choices=["sqlite", "postgresql"], default="sqlite")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="start no trial after so long")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     began = time.monotonic()
-    found = trials(asked.trials, np.random.default_rng(asked.seed), asked.database, until=began + asked.seconds)
+    chosen = range(asked.first, asked.first + asked.trials)
+    found = trials(chosen, np.random.default_rng(asked.seed), asked.database, until=began + asked.seconds)
     bad = [each for each in found if each["wrong"]]
     kills = Counter(killed for each in found for killed in each["killed"])
     twice = sum(len(each["killed"]) == 2 for each in found)
@@ -110,8 +112,8 @@ def main() -> None:
     sys.exit(bool(bad))
 
 
-def trials(count: int, rng: np.random.Generator, database: str, until: float) -> list[dict[str, Any]]:
-    """Make the project, then try ``count`` times: boundaries one by one first, then pairs of which the second is not before the first.
+def trials(chosen: range, rng: np.random.Generator, database: str, until: float) -> list[dict[str, Any]]:
+    """Make the project, then try those ``chosen`` of: boundaries one by one first, then pairs of which the second is not before the first.
 
     No trial begins after ``until`` on the monotonic clock.
     """
@@ -132,11 +134,11 @@ def trials(count: int, rng: np.random.Generator, database: str, until: float) ->
         trial.copy("ready", "decided")
         assert trial.run("decided", DECIDED) == -signal.SIGKILL
         found = []
-        for number, steps in enumerate(asked[:count]):
+        for number in chosen:
             if time.monotonic() > until:
                 break
-            found.append(trial(f"trial_{number}", steps))
-            sys.stderr.write(f"\r{number + 1} of {count}")
+            found.append(trial(f"trial_{number}", asked[number]))
+            sys.stderr.write(f"\r{number + 1} of {chosen.stop}")
         sys.stderr.write("\n")
         return found
 

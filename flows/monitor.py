@@ -36,8 +36,8 @@ def monitor(
     Writes: the run itself, the window's profiles, one evaluation with its measurements, one decision, what promotions brought whose horizon
     is over (the store); reports (the project's reports folder); artifacts (Prefect); events of incidents and the messages about them (the
     store), which the flow ``deliver`` sends; a rollback, where the version fails its probation and the specification wants that; the
-    end of a challenger's time in shadow. A second run that sees the same rows, labels and specification finds its evaluation and
-    decision, writes nothing new, and only finishes what a killed run left.
+    look at each challenger in shadow or canary, and its end. A second run that sees the same rows, labels and specification finds its
+    evaluation and decision, writes nothing new, and only finishes what a killed run left.
 
     Args:
         project: the project's folder.

@@ -8,12 +8,12 @@ from prefect import State, flow
 
 from tasks.card import publish_card
 from tasks.promotion import settle
-from tasks.publish import publish_retraining, state_of
+from tasks.publish import publish_retraining, retrain_run_name, state_of
 from tasks.retraining import compare_challenger, open_retraining, train_challenger
 from vigil.store.records import RetrainingState
 
 
-@flow(name="retrain", flow_run_name="retrain for {decision_id}")
+@flow(name="retrain", flow_run_name=retrain_run_name("{decision_id}"))
 def retrain(project: str, decision_id: str, as_of: str | None = None) -> State[dict[str, Any]]:
     """Carry out one retraining decision, from wherever an earlier run left it.
 

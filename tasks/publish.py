@@ -78,7 +78,8 @@ def mark_runs(retraining: Retraining) -> None:
 def state_of(state: RetrainingState, decision_id: str, reason: str, data: Any = None) -> State[Any]:
     """Return the state of a run that ended, named by how its retraining stands, with what a person may do about it."""
     todo = f" Answer with `vigil approve {decision_id}` or `vigil reject {decision_id}`." if state is RetrainingState.WAITING else ""
-    return Completed(name=state.value.replace("_", " ").capitalize(), message=f"{reason}{todo}", data=data)
+    name = "training failed" if state is RetrainingState.FAILED else state.value.replace("_", " ")
+    return Completed(name=name.capitalize(), message=f"{reason}{todo}", data=data)
 
 
 def retrain_run_name(decision_id: str) -> str:

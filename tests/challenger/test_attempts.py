@@ -19,6 +19,7 @@ from vigil.challenger.trainer import TrainerHere
 from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import roc_auc
+from vigil.spec.search import Search
 from vigil.store.records import Evaluation
 from vigil.window import Window
 from vigil.workspace import Workspace
@@ -139,6 +140,31 @@ def test_the_baseline_of_a_first_version_is_measured_across_a_gap_too(tmp_path: 
     made = make_first(work, TrainerHere(tmp_path, work.spec))
     work.store.close()
     assert (made.lineage["baseline_rows"], len(made.rows)) == (168 - 20, 210)
+
+
+def test_a_search_is_in_the_lineage_and_is_of_the_training_rows_only(tmp_path: Path, opened: list[Workspace]) -> None:
+    """Of the 50 rows the last 12 judge, and the 20 of two days before them are left out.
+
+    Who learns by heart knows nothing of the later ones.
+    """
+    pytest.importorskip("optuna")
+    work, decision = make_work(tmp_path, delay_days=2)
+    opened.append(work)
+    asked = Search(trials=2, space={"depth": {"type": "int", "low": 1, "high": 9}})
+    training = work.spec.training.model_copy(update={"search": asked})
+    spec = work.spec.model_copy(update={"training": training, "labels": work.spec.labels.model_copy(update={"minimum": 10})})
+    made = make_challenger(Workspace(work.project, spec, work.store), decision, TrainerHere(tmp_path, spec))
+    assert made.searched is not None
+    assert made.lineage["search"] == {
+        "metric": "roc_auc",
+        "value": 0.5,
+        "fitted": 18,
+        "judged": 12,
+        "trials": 2,
+        "failed": 0,
+        "chosen": made.searched.trials[0].params,
+        "skipped": "",
+    }
 
 
 def test_failed_attempts_are_recorded_and_made_again_as_often_as_the_specification_says(tmp_path: Path, opened: list[Workspace]) -> None:

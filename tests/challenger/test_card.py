@@ -25,6 +25,8 @@ from vigil.store.sql import SqlStore, open_store
 
 HOSTILE = "<script>alert(1)</script>|`[x](javascript:1)"
 N = 400
+SEARCHED = {"metric": "roc_auc", "value": 0.75, "fitted": 300, "judged": 1100, "trials": 20, "failed": 3, "skipped": ""}
+SEARCHED |= {"chosen": {"C": 0.5, "penalty": HOSTILE}}
 SPEC = spec_of(
     description="Will it be late? <b>Now</b>",
     segments=("carrier",),
@@ -58,6 +60,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
         "trained_on": ["2013-02-04/2013-02-11"],
         "excluded": {"2013-02-11/2013-02-18": f"decided FIX_DATA: {HOSTILE}"},
         "training_digest": "abc",
+        "search": SEARCHED,
     }
     opened.save_version(_version("1", {}))
     opened.move_champion(SPEC.model, "1", expected_token=0, kind=PromotionKind.ADOPTED, by="vigil", reason="first", at=NOW)
@@ -130,6 +133,12 @@ def test_it_tells_what_was_left_out_what_was_compared_and_who_let_it_serve(card:
     assert {row[0] for row in card.criteria.rows} >= {"non inferiority", "calibration"}
     assert card.approvals.rows == (("2013-03-09 07:30 UTC", "promoted", "ada", HOSTILE),)
     assert any("the storm" in limit for limit in card.limits)
+
+
+def test_it_tells_which_parameters_a_search_chose_and_how_much_to_believe_of_that(card: Card) -> None:
+    told = dict(card.data)["parameters"]
+    assert told.startswith("{'C': 0.5, 'penalty': ")
+    assert told.endswith(", the best of 20 trials (3 failed): roc auc 0.75 on 1,100 later rows; the best of many looks better than it is")
 
 
 def test_a_first_version_has_a_card_too(store: SqlStore) -> None:

@@ -581,6 +581,7 @@ _WAY = {
     RetrainingState.REGISTERED: (RetrainingState.REGISTERED,),
     RetrainingState.FAILED: (RetrainingState.FAILED,),
     RetrainingState.SHADOW: (RetrainingState.REGISTERED, RetrainingState.SHADOW),
+    RetrainingState.CANARY: (RetrainingState.REGISTERED, RetrainingState.CANARY),
     RetrainingState.WAITING: (RetrainingState.REGISTERED, RetrainingState.WAITING),
     RetrainingState.KEPT: (RetrainingState.REGISTERED, RetrainingState.KEPT),
     RetrainingState.PROMOTED: (RetrainingState.REGISTERED, RetrainingState.WAITING, RetrainingState.PROMOTED),

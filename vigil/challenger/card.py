@@ -172,8 +172,8 @@ def _searched(found: Mapping[str, Any]) -> str:
     if found["skipped"]:
         return f"as written; not searched: {found['skipped']}"
     tried = f"{found['trials']} trials" + (f" ({found['failed']} failed)" if found["failed"] else "")
-    best = f"{found['metric'].replace('_', ' ')} {number(found['value'])} on {found['judged']:,} later rows, which is better than it is"
-    return f"{found['chosen']}, the best of {tried}: {best}"
+    best = f"{found['metric'].replace('_', ' ')} {number(found['value'])} on {found['judged']:,} later rows"
+    return f"{found['chosen']}, the best of {tried}: {best}; the best of many looks better than it is"
 
 
 def _measured(names: Row, rows: Sequence[tuple[Any, ...]]) -> Table:
