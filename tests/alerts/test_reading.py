@@ -152,3 +152,9 @@ def test_of_segments_only_the_judged_metric_is_a_signal() -> None:
     shown = [Measurement(Layer.PERFORMANCE, name, 0.8, Verdict.OK, 100, subject="plan=a") for name in ("roc_auc", "brier")]
     look = a_look(0, [auc(0.8), *shown, Measurement(Layer.PERFORMANCE, "brier", 0.1, Verdict.OK, 100)], a_spec())
     assert sorted((signal.metric, signal.subject) for signal in look.measured) == [("brier", "*"), ("roc_auc", "*"), ("roc_auc", "plan=a")]
+
+
+def test_a_value_that_is_wanted_at_least_is_back_in_bounds_at_its_minimum() -> None:
+    """Of money there is no scale by which a value is above its minimum by a tenth of what is tolerated."""
+    judged = [Measurement(Layer.BUSINESS, "revenue", value, Verdict.OK, 100, threshold=5.0) for value in (5.0, 9.0)]
+    assert [found.clear for found in (reading_of([[each]]) for each in judged) if found is not None] == [True, True]

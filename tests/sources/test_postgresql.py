@@ -101,6 +101,19 @@ def test_the_labels_digest_follows_the_labels(url: str) -> None:
     assert source_of(url).labels_digest(BOTH, LATER) != before
 
 
+def test_outcomes_come_from_a_table_too_and_are_in_the_digest(url: str) -> None:
+    """Of two rows of a prediction the later counts; what is known after the look does not."""
+    change(url, "CREATE TABLE outcomes (prediction_id text, observed_at timestamp, paid float8)")
+    change(url, "INSERT INTO outcomes VALUES ('a', '2013-03-02', 5), ('a', '2013-03-03', 7), ('b', '2013-05-01', 9)")
+    spec = make_spec(source={**TABLES, "outcomes": {"table": "outcomes"}}, business={"kpis": {"revenue": {"column": "paid"}}})
+    known = source_of(url, spec).outcomes(BOTH, LATER).execute().set_index("prediction_id")["vigil_kpi_revenue"]
+    assert known["a"] == 7.0
+    assert known.drop("a").isna().all()
+    before = source_of(url, spec).labels_digest(BOTH, LATER)
+    change(url, "INSERT INTO outcomes VALUES ('b', '2013-03-09', 1)")
+    assert source_of(url, spec).labels_digest(BOTH, LATER) != before
+
+
 def test_a_source_keeps_to_the_rows_that_were_there(url: str) -> None:
     """Rows that come between the digest and the scan would make a profile of other rows than the digest says."""
     source = source_of(url)

@@ -178,7 +178,7 @@ def _by_verdict(signal: Signal, rule: AlertRule, measurement: Measurement, spec:
 
 def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:
     value, threshold = measurement.value, measurement.threshold
-    if value is None or threshold is None:
+    if value is None or threshold is None or measurement.layer is Layer.BUSINESS:  # wanted at least so much, which has no scale
         return None
     if measurement.layer is Layer.PERFORMANCE:
         loss = threshold - value if spec.performance.metric.larger_is_better else value - threshold

@@ -52,14 +52,14 @@ def measure_value(labelled: pd.DataFrame, rows: int, spec: ModelSpec, *, version
     score, label, chance = (usable[name].to_numpy(dtype=np.float64) for name in ("score", "label", "inclusion_probability"))
     value, weight = values(score, label, worth, spec.performance.decision_threshold), 1 / chance
     found = []
-    for subject, inside in _subjects(usable, spec):
-        measured = _mean(value[inside], weight[inside], spec.performance.confidence) if inside.sum() >= spec.labels.minimum else None
+    for subject, inside in subjects_of(usable, spec):
+        measured = mean_of(value[inside], weight[inside], spec.performance.confidence) if inside.sum() >= spec.labels.minimum else None
         mean, low, high = measured or (None, None, None)
         detail: dict[str, object] = {"unit": spec.business.unit}
         if subject == WHOLE and measured is not None:
             detail["total"] = {name: each * rows for name, each in zip(("value", "low", "high"), measured, strict=True)}
         threshold = spec.business.minimum_value if subject == WHOLE else None
-        verdict, n = _judged(measured, threshold), int(inside.sum())
+        verdict, n = judged(measured, threshold), int(inside.sum())
         found.append(
             Measurement(
                 Layer.BUSINESS,
@@ -78,7 +78,7 @@ def measure_value(labelled: pd.DataFrame, rows: int, spec: ModelSpec, *, version
     return tuple(found)
 
 
-def _judged(measured: tuple[float, float, float] | None, minimum: float | None) -> Verdict:
+def judged(measured: tuple[float, float, float] | None, minimum: float | None) -> Verdict:
     """Breach where the whole interval is below the minimum, warning where the mean is."""
     if measured is None:
         return Verdict.NOT_ENOUGH_DATA
@@ -88,7 +88,8 @@ def _judged(measured: tuple[float, float, float] | None, minimum: float | None) 
     return Verdict.BREACH if high < minimum else Verdict.WARNING
 
 
-def _mean(value: Vector, weight: Vector, confidence: float) -> tuple[float, float, float]:
+def mean_of(value: Vector, weight: Vector, confidence: float) -> tuple[float, float, float]:
+    """Return the weighted mean and the ends of its jackknife interval; at least two values."""
     order = np.lexsort((weight, value))
     value, weight = value[order], weight[order]
     mean = cores.weighted_mean(value, weight)
@@ -97,7 +98,8 @@ def _mean(value: Vector, weight: Vector, confidence: float) -> tuple[float, floa
     return mean, mean - half, mean + half
 
 
-def _subjects(rows: pd.DataFrame, spec: ModelSpec) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+def subjects_of(rows: pd.DataFrame, spec: ModelSpec) -> Iterator[tuple[str, npt.NDArray[np.bool_]]]:
+    """Yield the whole and each value of the segment columns, with its rows."""
     yield WHOLE, np.ones(len(rows), dtype=bool)
     for column in spec.segments:
         names = rows[column].astype("string").fillna("(null)")

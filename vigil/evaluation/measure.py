@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import ibis
 import pandas as pd
 
+from vigil.business.kpi import measure_kpis
 from vigil.business.value import measure_value
 from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
@@ -28,6 +29,7 @@ from vigil.profile.layout import Layout
 from vigil.profile.profile import Profile
 from vigil.profile.scan import profile_rows
 from vigil.sources.columns import Kind, require_columns
+from vigil.sources.outcomes import PREFIX as KPI
 from vigil.sources.tables import STRATUM, ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
@@ -99,6 +101,8 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     if spec.performance.label_free:
         found += (label_free(source, spec, look),)
     found += measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
+    if spec.business.kpis:
+        found += measure_kpis(_outcomes(source, spec, look), spec, version=look.version)
     return found + kind_measurements(source, store, spec, look, found)
 
 
@@ -106,6 +110,16 @@ def _predictions(source: ModelSource, spec: ModelSpec, look: Look) -> int:
     rows = source.predictions(look.window)
     with source.reading_log():
         return int(rows.filter(rows[spec.columns.version] == look.version).count().to_pyarrow().as_py())
+
+
+def _outcomes(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataFrame:
+    """Return the outcomes of the looked-at version's predictions, at most :data:`LABELLED_ROWS`, by KPI, and their segments."""
+    rows = source.outcomes(look.window, look.as_of)
+    rows = some_of(rows.filter(rows[spec.columns.version] == look.version), spec, LABELLED_ROWS)
+    segments = {name: rows[name] for name in spec.segments}
+    with source.reading_log():
+        frame: pd.DataFrame = rows.select(**{name: rows[KPI + name] for name in spec.business.kpis}, **segments).to_pandas()
+    return frame
 
 
 def called_positive(source: ModelSource, spec: ModelSpec, look: Look) -> Called:

@@ -54,6 +54,18 @@ def require_columns(table: ibis.Table, wanted: Wanted, source: str) -> None:
             )
 
 
+def require_ids_like(ours: dt.DataType, theirs: dt.DataType, source: str, column: str) -> None:
+    """Check that ids are of the type that they have in the prediction log, or nothing would belong to anything.
+
+    Raises:
+        SourceError: one is text and the other is not.
+    """
+    if ours.is_string() != theirs.is_string():
+        raise SourceError(
+            f"expected {ours} as in the prediction log, found {theirs}; write ids with one type in both", source=source, column=column
+        )
+
+
 def missing_column(role: str, name: str, present: Sequence[str]) -> str:
     """Say that a column is missing, what was probably meant, and where to name another."""
     close = get_close_matches(name, present, n=1)

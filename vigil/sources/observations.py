@@ -14,7 +14,7 @@ from typing import Any
 import ibis
 
 from vigil.errors import SourceError
-from vigil.sources.columns import Kind
+from vigil.sources.columns import Kind, require_ids_like
 from vigil.sources.engine import Engine, Rows
 from vigil.sources.footers import Span
 from vigil.sources.labels import LABEL, PROBABILITY, find_faults, is_no_label, is_no_probability, observed_by
@@ -76,13 +76,7 @@ class Observations:
         if columns.inclusion_probability is not None:
             wanted["columns.inclusion_probability"] = (columns.inclusion_probability, Kind.NUMBER)
         found.require(wanted, everywhere=True)
-        ours, theirs = self._log.schema()[columns.id], table.schema()[columns.id]
-        if ours.is_string() != theirs.is_string():
-            raise SourceError(
-                f"expected {ours} as in the prediction log, found {theirs}; write ids with one type in both",
-                source=str(self._spec.source.labels),
-                column=columns.id,
-            )
+        require_ids_like(self._log.schema()[columns.id], table.schema()[columns.id], str(self._spec.source.labels), columns.id)
         return table
 
     def files(self) -> Mapping[Path, Span]:

@@ -6,6 +6,7 @@ label counts). Nothing here holds a window's rows in memory; callers aggregate, 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -24,6 +25,8 @@ from vigil.sources.digest import Digest, rows_digest
 from vigil.sources.engine import Rows, open_engine
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal, not_after
 from vigil.sources.observations import Observations
+from vigil.sources.outcomes import PREFIX as KPI
+from vigil.sources.outcomes import open_outcomes, with_outcomes
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.spec.project import Connection
 from vigil.window import Window, as_utc, spans_of
@@ -212,13 +215,23 @@ class ModelSource:
             return rows_digest(self.backend, self.predictions(window))
 
     def labels_digest(self, window: Window, as_of: datetime) -> Digest:
-        """Digest of id, label and inclusion probability of the window's labelled predictions at ``as_of``.
+        """Digest of id, label and inclusion probability of the window's labelled predictions at ``as_of``, and of the KPIs of all of them.
 
         When a label was observed is not in it: the same label observed again changes nothing.
         """
         with self.engine.reading(str(self.spec.source.labels)):
             rows = self.labelled((window,), as_of).select(self.spec.columns.id, LABEL, PROBABILITY)
-            return rows_digest(self.backend, rows)
+            labels = rows_digest(self.backend, rows)
+        if self.spec.source.outcomes is None:
+            return labels
+        kpis = [KPI + name for name in self.spec.business.kpis]
+        with self.engine.reading(str(self.spec.source.outcomes)):
+            outcomes = rows_digest(self.backend, self.outcomes(window, as_of).select(self.spec.columns.id, *kpis))
+        return Digest(hashlib.sha256(f"{labels.sha256}/{outcomes.sha256}".encode()).hexdigest(), labels.rows)
+
+    def outcomes(self, window: Window, as_of: datetime) -> ibis.Table:
+        """The window's predictions with what was known of their outcomes at ``as_of`` (see :mod:`vigil.sources.outcomes`)."""
+        return with_outcomes(self._outcomes, self.spec, self.predictions(window), as_of)
 
     def files(self, window: Window) -> list[SourceFile]:
         """The files that a look at ``window`` reads, predictions first; none of a database."""
@@ -276,6 +289,10 @@ class ModelSource:
                 source=str(self.spec.source.predictions),
             )
         return self._opened
+
+    @cached_property
+    def _outcomes(self) -> Rows | None:
+        return open_outcomes(self.engine, self.spec, self._log.table)
 
     @cached_property
     def _observations(self) -> Observations:

@@ -117,20 +117,21 @@ Place = Annotated[Annotated[str, Tag("[files]")] | Annotated[Table, Tag("[table]
 class Source(Grown):
     """Where the model's rows lie: Parquet files or globs, relative to the project's folder; or, with a connection, tables."""
 
-    later: ClassVar[tuple[str, ...]] = ("connection", "files", "clock_skew_minutes", "look_back_windows")
+    later: ClassVar[tuple[str, ...]] = ("connection", "files", "clock_skew_minutes", "look_back_windows", "outcomes")
 
     connection: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")] | None = None  # of vigil.yaml; None: Parquet on this machine
     predictions: Place
     labels: Place
     reference: Place | None = None  # labelled rows of the same columns, which the first version was trained on
+    outcomes: Place | None = None  # what came of predictions: their id, when that was known, and the columns of business.kpis
     files: Literal["mutable", "immutable"] = "mutable"  # immutable: a prediction file that changed or went is refused until accepted
     clock_skew_minutes: Annotated[float, Field(ge=0)] = 10.0  # event times this far after the present are believed; convention
     look_back_windows: Annotated[int, Field(ge=0)] = 30  # windows in which rows that arrive late are looked for; convention
 
     @property
     def places(self) -> tuple[str | Table, ...]:
-        """Every place that is named: predictions, labels, reference."""
-        return tuple(place for place in (self.predictions, self.labels, self.reference) if place is not None)
+        """Every place that is named: predictions, labels, reference, outcomes."""
+        return tuple(place for place in (self.predictions, self.labels, self.reference, self.outcomes) if place is not None)
 
     @model_validator(mode="after")
     def _tables_have_a_connection(self) -> Source:
@@ -339,14 +340,23 @@ class ConfusionValue(SpecModel):
     passed: float = 0.0  # said "negative", and rightly
 
 
+class Kpi(SpecModel):
+    """A number of each prediction's outcome, such as its revenue: its mean is measured."""
+
+    column: str  # of source.outcomes
+    minimum: float | None = None  # of the mean, wanted at least; a whole interval below it is a breach; null: shown only
+    absent: Literal["unknown", "zero"] = "unknown"  # what a prediction without an outcome counts as
+
+
 class Business(Grown):
     """What predictions are worth."""
 
-    later: ClassVar[tuple[str, ...]] = ("minimum_value",)
+    later: ClassVar[tuple[str, ...]] = ("minimum_value", "kpis")
 
     value: ConfusionValue | None = None  # binary; null: not measured
     unit: str = ""  # of the values, such as EUR
     minimum_value: float | None = None  # per prediction, wanted at least; a whole interval below it is a breach; null: shown only
+    kpis: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Kpi] = {}  # noqa: RUF012 - pydantic copies it; by name
 
 
 def measured_by_vigil(metric: str) -> bool:
@@ -609,6 +619,11 @@ class ModelSpec(Grown):
             raise ValueError("comparison.tolerated_flips is for binary models only; remove it")
         if self.business.minimum_value is not None and self.business.value is None:
             raise ValueError("business.minimum_value needs business.value: what a hit, a false alarm, a miss and a pass are worth")
+        if bool(self.business.kpis) != (self.source.outcomes is not None):
+            raise ValueError("business.kpis are columns of source.outcomes; give both or neither")
+        named = sorted(set(self.business.kpis) & {"value_per_prediction", *self.segments})
+        if named:
+            raise ValueError(f"business.kpis: {', '.join(named)} is the name of something else; choose another")
         if self.fairness.protected and self.task is not Task.BINARY:
             raise ValueError("fairness.protected is measured for binary models only; remove it")
         taken = {"label", "weight", "score", "inclusion_probability"} & set(self.features)
