@@ -14,7 +14,7 @@ from vigil.measurement import Verdict
 from vigil.profile.layout import BINS, Layout, edges_at, scale_at
 from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile
 
-WINDOWS = 150
+WINDOWS = 100
 PROMISED = int(binom.ppf(0.999, WINDOWS, 0.01))  # more than these happen in 1 of 1,000 runs at the rate itself; the seed is fixed
 NUMERIC = {f"x{i}": "numeric" for i in range(15)}
 CATEGORICAL = {f"c{i}": "categorical" for i in range(5)}
