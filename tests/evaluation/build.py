@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +34,7 @@ FIRST = Window(datetime(2024, 3, 4, tzinfo=UTC), datetime(2024, 3, 5, tzinfo=UTC
 SECOND = FIRST.shifted(1)
 ROWS = 300
 FEATURES: dict[str, Any] = {"amount": "numeric", "plan": "categorical"}
+_MADE = tempfile.TemporaryDirectory(prefix="vigil-tests-made-")
 
 
 def spec_of(**changes: Any) -> ModelSpec:
@@ -78,10 +82,21 @@ def write(work: Workspace, window: Window, rows: pd.DataFrame | pa.Table, **opti
 
 
 def make_work(folder: Path, *, renamed: Mapping[str, str] | None = None, **changes: Any) -> Workspace:
-    """A project with both days, all their labels, and version 1, which was trained on the reference. ``renamed``: features."""
-    names = renamed or {}
+    """A project with both days, all their labels, and version 1, which was trained on the reference. ``renamed``: features.
+
+    Each kind is made once a process and copied.
+    """
+    kind = hashlib.sha256(repr((renamed, sorted(changes.items()))).encode()).hexdigest()
+    made = Path(_MADE.name) / kind
+    if not made.exists():
+        _make(made, renamed or {}, changes)
+    shutil.copytree(made, folder, dirs_exist_ok=True)
+    return Workspace.open(folder, MODEL)
+
+
+def _make(folder: Path, names: Mapping[str, str], changes: Mapping[str, Any]) -> None:
     features = {names.get(name, name): kind for name, kind in FEATURES.items()}
-    spec = spec_of(**{"features": features} | changes)
+    spec = spec_of(**{"features": features} | dict(changes))
     for name in ("log", "labels", "models"):
         (folder / name).mkdir(parents=True)
     (folder / "vigil.yaml").write_text("project: p\n")
@@ -97,7 +112,7 @@ def make_work(folder: Path, *, renamed: Mapping[str, str] | None = None, **chang
         labels.assign(observed_at=pd.Timestamp(window.end).as_unit("us")).to_parquet(folder / "labels" / f"{window.start:%m%d}.parquet")
     work.store.save_version(_version(work.source, spec))
     work.store.move_champion(MODEL, "1", expected_token=0, kind=PromotionKind.ADOPTED, by="t", reason="first", at=FIRST.start)
-    return work
+    work.store.close()
 
 
 def _version(source: ModelSource, spec: ModelSpec) -> Version:
