@@ -98,15 +98,18 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
         "include_reference": True,
         "reference_rows": len(rows),
         "window_rows": 0,
-        BASELINE_WINDOWS: _windows_of(held_out, spec),
+        BASELINE_WINDOWS: windows_long(held_out, spec),
     }
     return _finish(work, model, early, rows, held_out, lineage, (), fitter.searched)
 
 
-def _windows_of(rows: pd.DataFrame, spec: ModelSpec) -> float:
-    """How many windows long the rows are; not a number of windows in which there are some, for the first and last may be parts."""
-    times = rows[spec.columns.time]
-    return float((times.max() - times.min()) / spec.window.length) if len(rows) else 0.0
+def windows_long(rows: pd.DataFrame, spec: ModelSpec) -> float | None:
+    """Return how many windows long the rows are; None where they have no times, as those of a reference without them.
+
+    Not the number of windows in which there are some: the first and the last may be parts.
+    """
+    times = pd.to_datetime(rows[spec.columns.time], utc=True)
+    return float((times.max() - times.min()) / spec.window.length) if times.notna().any() else None
 
 
 def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> pd.DataFrame:
