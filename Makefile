@@ -96,7 +96,7 @@ $(STAMP): requirements.lock pyproject.toml
 	  pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes"; \
 	  $$pip -r $(VENV)/half-0.txt & other=$$!; \
 	  $$pip -r $(VENV)/half-1.txt; wait $$other; \
-	  $(BIN)/python -W ignore -m compileall -qq -j 0 -x '/tests?/' "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
+	  $(BIN)/python -W ignore -m compileall -qq -j 0 -x 'site-packages/.*/tests?/' "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
 	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
 	fi; \
 	touch $(STAMP)

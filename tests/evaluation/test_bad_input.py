@@ -5,7 +5,6 @@ The first day's file is bad and the second day's is good: what is wrong with the
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from datetime import date, timedelta
 from decimal import Decimal
@@ -29,22 +28,15 @@ WRONG_TYPE = "be_in_type_list"
 NOT_NULL = "not_be_null"
 
 
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("made") / "project"
-    make_work(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def second(made: Path) -> Look:
-    """The look at the second day while both files are good."""
-    return look(Workspace.open(made, MODEL))
-
-
 @pytest.fixture
-def work(made: Path, tmp_path: Path) -> Workspace:
-    return Workspace.open(shutil.copytree(made, tmp_path / "project"), MODEL)
+def work(tmp_path: Path) -> Workspace:
+    return make_work(tmp_path / "project")
+
+
+@pytest.fixture(scope="module")
+def second(tmp_path_factory: pytest.TempPathFactory) -> Look:
+    """The look at the second day while both files are good."""
+    return look(make_work(tmp_path_factory.mktemp("sound") / "project"))
 
 
 def look(work: Workspace, window: Window = SECOND) -> Look:

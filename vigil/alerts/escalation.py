@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from vigil.alerts.alerting import incident
-from vigil.alerts.hours import sent_at
 from vigil.alerts.incident import VIGIL, Event, Incident, Kind, State, apply
-from vigil.alerts.message import Message, MessageKind, Standing, body_of, hearers
+from vigil.alerts.message import Message, MessageKind, Standing, body_of, hearers, message_to
 from vigil.decision.phrases import number
 from vigil.errors import Conflict
 from vigil.spec.channels import AlertSettings, Escalation
@@ -90,16 +89,4 @@ def _messages(found: Incident, event: Event, step: Escalation, settings: AlertSe
     body = body_of(found, settings)
     body["lines"] = [*body["lines"][:1], f"{event.reason[0].upper()}{event.reason[1:]}."]
     channels = {*([] if step.to is None else [step.to]), *([] if step.tier is None else hearers(found, settings))}
-    return tuple(
-        Message(
-            key=f"{event.incident_id}:{event.number}:{to}",
-            incident_id=event.incident_id,
-            number=event.number,
-            channel=to,
-            kind=MessageKind.TRIGGER,
-            body=body,
-            created_at=event.at,
-            next_at=sent_at(settings, to, found.tier, event.at),
-        )
-        for to in sorted(channels)
-    )
+    return tuple(message_to(to, MessageKind.TRIGGER, found, event, body, settings, event.at) for to in sorted(channels))

@@ -75,6 +75,22 @@ class Delivery:
     receipt: str | None = None
 
 
+def message_to(
+    channel: str, kind: MessageKind, after: Incident, event: Event, body: dict[str, Any], settings: AlertSettings, now: datetime
+) -> Message:
+    """Return what a channel is told of an event, due when the channel's hours allow; its key is the same whoever makes it again."""
+    return Message(
+        key=f"{event.incident_id}:{event.number}:{channel}",
+        incident_id=event.incident_id,
+        number=event.number,
+        channel=channel,
+        kind=kind,
+        body=body,
+        created_at=now,
+        next_at=sent_at(settings, channel, after.tier, now),
+    )
+
+
 def messages_of(before: Incident | None, after: Incident, event: Event, settings: AlertSettings, now: datetime) -> tuple[Message, ...]:
     """Return what is said of an event, one message a channel; nothing where it is minor, muted, told by a fleet, or long past.
 
@@ -86,16 +102,7 @@ def messages_of(before: Incident | None, after: Incident, event: Event, settings
     if kind is None or silent:
         return ()
     return tuple(
-        Message(
-            key=f"{event.incident_id}:{event.number}:{name}",
-            incident_id=event.incident_id,
-            number=event.number,
-            channel=name,
-            kind=kind,
-            body=body_of(after, settings),
-            created_at=now,
-            next_at=sent_at(settings, name, after.tier, now),
-        )
+        message_to(name, kind, after, event, body_of(after, settings), settings, now)
         for name, channel in sorted(settings.channels.items())
         if _hears(name, channel, kind, after)
     )
