@@ -63,7 +63,7 @@ def why(
         row["comparison"] = None if retraining is None else dict(retraining.comparison)
         asked = store.approval(decision.decision_id)
         row["approval"] = None if asked is None else asdict(asked)
-        row["looks"] = [look.flat() for look in store.challenger_looks(model) if look.decision_id == decision.decision_id]
+        row["looks"] = [look.flat() for look in store.challenger_looks(model, decision_id=decision.decision_id)]
         row["training_attempts"] = attempt_rows(store, model, decision.decision_id)
     row |= {"headline": explanation.headline, "would_have_changed": explanation.would_have_changed, "reports": reports}
     if as_json:

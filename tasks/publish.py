@@ -56,7 +56,7 @@ def show_retraining(work: Workspace, retraining: Retraining) -> None:
     """Write the retraining's artifact, and mark its runs by how it stands: a person finds what waits by its tag and its state."""
     decision = work.store.decision(retraining.decision_id)
     assert decision is not None  # a retraining is of one
-    looks = [look for look in work.store.challenger_looks(retraining.model) if look.decision_id == retraining.decision_id]
+    looks = work.store.challenger_looks(retraining.model, decision_id=retraining.decision_id)
     markdown = retraining_markdown(retraining, decision, looks)
     create_markdown_artifact(markdown, key=_key("retraining", retraining.model), description=retraining.reason)
     mark_runs(retraining)

@@ -39,8 +39,8 @@ def look_at_challengers(project: str, look: Look, as_of: str | None = None) -> N
 
 
 def _looks(work: Workspace, retraining: Retraining, kind: LookKind) -> list[ChallengerLook]:
-    found = work.store.challenger_looks(retraining.model)
-    return [each for each in found if each.decision_id == retraining.decision_id and each.kind is kind]
+    found = work.store.challenger_looks(retraining.model, decision_id=retraining.decision_id)
+    return [each for each in found if each.kind is kind]
 
 
 def _look(work: Workspace, decision: Decision, retraining: Retraining, kind: LookKind, look: Look) -> ChallengerLook | None:

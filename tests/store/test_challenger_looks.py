@@ -24,6 +24,8 @@ def test_a_trial_has_one_look_a_window_and_the_first_stays(store: SqlStore) -> N
     assert not store.record_challenger_look(replace(LOOK, n=41))
     assert store.challenger_looks(MODEL) == (canary, LOOK, after)
     assert store.challenger_looks("other") == ()
+    assert store.challenger_looks(MODEL, decision_id="d1") == (canary, LOOK, after)
+    assert store.challenger_looks(MODEL, decision_id="d2") == ()
 
 
 def test_a_look_is_of_a_retraining(store: SqlStore) -> None:

@@ -73,7 +73,7 @@ def route_of(store: Store, spec: ModelSpec) -> Route:
         raise StoreError(f"{spec.model} has no champion yet, so nothing serves; run `vigil adopt {spec.model}`")
     for retraining in store.retrainings(spec.model):
         if retraining.state is RetrainingState.CANARY and retraining.champion == champion.version:
-            looks = [each for each in store.challenger_looks(spec.model) if each.decision_id == retraining.decision_id]
+            looks = store.challenger_looks(spec.model, decision_id=retraining.decision_id)
             looked = sum(each.kind is LookKind.CANARY for each in looks)
             share, windows = spec.comparison.canary.share, spec.comparison.canary.windows
             return Route(spec.model, champion.version, retraining.challenger, share, retraining.decision_id, looked, windows)

@@ -258,13 +258,14 @@ class Store(Protocol):
 
     def training_attempts(self, model: str) -> tuple[TrainingAttempt, ...]:
         """All attempts to train challengers of a model, in the order of recording."""
+        ...
 
     def record_challenger_look(self, look: ChallengerLook) -> bool:
         """Keep what a window said of a challenger; a trial has one look a window, and the first one stays."""
         ...
 
-    def challenger_looks(self, model: str) -> tuple[ChallengerLook, ...]:
-        """All looks at challengers of a model that were tried beside its champion, by window."""
+    def challenger_looks(self, model: str, *, decision_id: str | None = None) -> tuple[ChallengerLook, ...]:
+        """All looks at challengers of a model that were tried beside its champion, or at the one of a decision, by window."""
         ...
 
     # vigil's own runs -------------------------------------------------------------------------------------------------

@@ -345,9 +345,11 @@ class SqlStore:
             refuse_missing_parents(connection, tables.challenger_look, row)
             return insert_new(connection, tables.challenger_look, row)
 
-    def challenger_looks(self, model: str) -> tuple[ChallengerLook, ...]:
+    def challenger_looks(self, model: str, *, decision_id: str | None = None) -> tuple[ChallengerLook, ...]:
         table = tables.challenger_look
         query = select(table).where(table.c.model == model).order_by(table.c.window_start, table.c.decision_id, table.c.kind)
+        if decision_id is not None:
+            query = query.where(table.c.decision_id == decision_id)
         return tuple(map(rows.challenger_look_of, self._all(query)))
 
     def save_payoff(self, payoff: Payoff) -> bool:
