@@ -117,6 +117,7 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
     from vigil.labels.keeping import plans_of
     from vigil.labels.plan import labels_needed
     from vigil.measurement import Layer
+    from vigil.performance.label_free import PREFIX
 
     evaluations = work.store.evaluations(work.spec.model)
     measured = work.store.measurements([each.evaluation_id for each in evaluations])
@@ -126,6 +127,7 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
     for evaluation in evaluations:
         metric = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, work.spec.performance.metric.value)
         mature = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, "label_maturity")
+        estimate = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, PREFIX + work.spec.performance.metric.value)
         here = [plan for plan in plans if plan.window == evaluation.window]
         rows.append(
             {
@@ -141,6 +143,9 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
                 "low": None if metric is None else metric.low,
                 "high": None if metric is None else metric.high,
                 "verdict": None if metric is None else metric.verdict,
+                "estimated": None if estimate is None else estimate.value,
+                "estimated_low": None if estimate is None else estimate.low,
+                "estimated_high": None if estimate is None else estimate.high,
                 "labels_needed": None if metric is None else labels_needed(metric, work.spec),
                 "plans_open": [plan.plan_id for plan in here if plan.plan_id not in answered],
                 "plans_answered": [plan.plan_id for plan in here if plan.plan_id in answered],
@@ -183,6 +188,7 @@ STATUS = (
     Column("value", lambda row: _number(row["value"]), right=True),
     Column("interval", lambda row: f"{_number(row['low'])} to {_number(row['high'])}"),
     Column("verdict", lambda row: row["verdict"] or "–"),
+    Column("estimate, no labels", lambda row: _number(row["estimated"]), right=True),
     Column("still needed", _needed, right=True),
     Column("plans", lambda row: f"{len(row['plans_open'])} open, {len(row['plans_answered'])} answered"),
 )

@@ -38,6 +38,7 @@ def why(
 
     from console.render import print_why
     from console.rows import attempt_rows, decision_rows, measurement_row
+    from vigil.decision.findings import estimate_of
     from vigil.decision.words import explain
 
     project = session_of(context).project()
@@ -57,7 +58,9 @@ def why(
         decision = about[-1]
         explanation = explain(decision)
         row: dict[str, Any] = decision_rows(store, [decision])[0]
-        measurements = [measurement_row(m) for m in store.measurements([decision.evaluation_id])[decision.evaluation_id]]
+        measured = store.measurements([decision.evaluation_id])[decision.evaluation_id]
+        measurements = [measurement_row(m) for m in measured]
+        row["estimate"] = estimate_of(measured)
         reports = dict(store.reports([decision.evaluation_id]).get(decision.evaluation_id, {}))
         retraining = store.retraining(decision.decision_id)
         row["comparison"] = None if retraining is None else dict(retraining.comparison)

@@ -97,6 +97,8 @@ def print_why(explanation: Explanation, row: Row, measurements: Sequence[Row], r
         if len(notable) > MOST_MEASUREMENTS:
             sys.stdout.write(f"and {len(notable) - MOST_MEASUREMENTS} more (--json shows all)\n")
         sys.stdout.write("\n")
+    if row["estimate"] is not None:
+        sys.stdout.write(row["estimate"] + "\n")
     if row["retraining"] is not None:
         sys.stdout.write(f"It started a retraining: {_retraining(row)}.\n")
     criteria = (row["comparison"] or {}).get("criteria", ())

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tests.evaluation.build import FIRST, ROWS, SECOND, day_of, examine, make_work, write
+from vigil.decision.findings import estimate_of
 from vigil.errors import SourceError
 from vigil.evaluation.worst import worst_of
 from vigil.measurement import Verdict
@@ -70,6 +71,34 @@ def test_a_window_whose_labels_are_not_all_here_is_not_judged(work: Workspace) -
     auc = found["roc_auc", "*"]
     assert (found["label_maturity", "*"].value, auc.value, auc.verdict) == (pytest.approx(1 / 3), None, Verdict.NOT_ENOUGH_DATA)
     assert 0 < auc.detail["provisional"]["value"] < 1
+
+
+def regression(folder: Path, **labels: object) -> Workspace:
+    """A regression that is estimated without labels too."""
+    metric = {"metric": "mae", "tolerated_loss": 0.1, "label_free": True}
+    return make_work(folder, task="regression", performance=metric, labels={"minimum": 50} | labels)
+
+
+def test_a_regressions_error_is_estimated_from_the_labels_of_the_day_before(tmp_path: Path) -> None:
+    """Labels are 1 with the score's probability on both days, so the estimate holds what is then measured; `vigil why` calls it one."""
+    found = examine(regression(tmp_path / "p"), SECOND)
+    estimated = found["estimated_mae", "*"]
+    assert (estimated.n, estimated.detail["calibrated_on"], estimated.threshold) == (ROWS, ROWS, None)
+    assert estimated.low <= found["mae", "*"].value <= estimated.high  # type: ignore[operator]
+    said = estimate_of(found.measured.values())
+    assert said is not None
+    assert said.startswith(f"Estimated without this window's labels, from {ROWS} labels of earlier ones: mae about 0.")
+    assert "blind to concept drift; nothing is decided by it" in said
+
+
+def test_what_a_day_taught_before_its_labels_were_mature_is_not_believed(tmp_path: Path) -> None:
+    """A third of the first day's labels came: more than are needed, and still none that the second day learns from."""
+    made = regression(tmp_path / "p", maturity=0.9)
+    path = made.project.path(f"labels/{FIRST.start:%m%d}.parquet")
+    pd.read_parquet(path)[: ROWS // 3].to_parquet(path)
+    estimated = examine(made, SECOND)["estimated_mae", "*"]
+    assert (estimated.value, estimated.verdict, estimated.detail["calibrated_on"]) == (None, Verdict.NOT_ENOUGH_DATA, 0)
+    assert estimate_of([estimated]) == "mae could not be estimated without this window's labels, from 0 labels of earlier ones."
 
 
 def test_the_scores_of_rows_without_a_label_count_where_they_decide(tmp_path: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.evaluation.build import FIRST, ROWS, day_of, examine, make_work
+from tests.evaluation.build import FIRST, MODEL, ROWS, day_of, examine, make_work
+from tests.evaluation.test_batches import flip
 from vigil.errors import SourceError
 from vigil.measurement import Verdict
+from vigil.sources.content import content_of
 from vigil.workspace import Workspace
 
 SOURCE = {
@@ -94,3 +96,29 @@ def test_a_folder_that_is_not_there_is_a_mistake(work: Workspace) -> None:
     (work.project.folder / "outcomes").rmdir()
     with pytest.raises(SourceError, match="outcomes"):
         examine(work)
+
+
+def test_files_of_outcomes_are_on_record_and_a_rewritten_one_is_recorded_beside(work: Workspace) -> None:
+    """Whoever asks what a look read finds every content that a file had, and when it was first seen."""
+    pay(work, "a", 0, 200, 10.0, hours=2)
+    examine(work, as_of=DAY_LATER)
+    file = work.project.folder / "outcomes" / "a.parquet"
+    (batch,) = (each for each in work.store.batches(MODEL) if each.kind == "outcomes")
+    assert (batch.path, batch.sha256, batch.seen_at) == ("outcomes/a.parquet", content_of(file).sha256, DAY_LATER)
+    pay(work, "a", 0, 200, 12.0, hours=2)
+    assert examine(work, as_of=DAY_LATER + timedelta(hours=1)).new
+    known = [each.sha256 for each in work.store.batches(MODEL) if each.kind == "outcomes"]
+    assert known == [batch.sha256, content_of(file).sha256]
+
+
+def test_a_damaged_file_of_outcomes_is_refused_by_name(work: Workspace) -> None:
+    """A flipped bit that changes neither size nor time, as a failing disk does it; then a file that was cut in half."""
+    pay(work, "a", 0, 200, 10.0, hours=2)
+    examine(work, as_of=DAY_LATER)
+    file = work.project.folder / "outcomes" / "a.parquet"
+    flip(file, 8 * 1000)
+    with pytest.raises(SourceError, match=r"a\.parquet: is damaged: .* seen at .* \(sha256"):
+        examine(work, as_of=DAY_LATER)
+    file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(SourceError, match=r"outcomes/a\.parquet"):
+        examine(work, as_of=DAY_LATER)

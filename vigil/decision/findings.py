@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from vigil.decision.phrases import number, percent, plural
-from vigil.measurement import Measurement
+from vigil.measurement import WHOLE, Measurement
+from vigil.performance.label_free import PREFIX
 from vigil.spec.model import ModelSpec
 
 
@@ -45,6 +47,20 @@ def drift_of(measurement: Measurement | None) -> str:
         return f"no feature has drifted ({limit} of the importance is tolerated)"
     features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
     return f"features with {percent(measurement.value)} of the importance have drifted ({features}; {limit} is tolerated)"
+
+
+def estimate_of(measurements: Iterable[Measurement]) -> str | None:
+    """Say what was estimated without labels, as an estimate and with what it cannot see; None where nothing was."""
+    found = next((m for m in measurements if m.metric.startswith(PREFIX) and m.subject == WHOLE), None)
+    if found is None:
+        return None
+    metric, known = found.metric.removeprefix(PREFIX), plural(found.detail["calibrated_on"], "label")
+    if found.value is None:
+        return f"{metric} could not be estimated without this window's labels, from {known} of earlier ones."
+    return (
+        f"Estimated without this window's labels, from {known} of earlier ones: {metric} about {number(found.value)} "
+        f"({number(found.low)} to {number(found.high)}). An estimate, blind to concept drift; nothing is decided by it."
+    )
 
 
 def performance_of(measurement: Measurement | None, spec: ModelSpec) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from vigil.decision.findings import estimate_of
 from vigil.decision.phrases import number
 from vigil.decision.types import Decision
 from vigil.decision.words import explain
@@ -31,6 +32,9 @@ def decision_markdown(decision: Decision, measurements: Sequence[Measurement], r
     lines += table(("verdict", "layer", "metric", "subject", "value", "threshold", "n"), rows[:_SHOWN])
     if len(rows) > _SHOWN:
         lines += ["", f"and {len(rows) - _SHOWN} more in the store."]
+    estimate = estimate_of(measurements)
+    if estimate is not None:
+        lines += ["", f"*{escaped(estimate)}*"]
     if reports:
         lines += ["", "### Reports", ""] + [f"- {escaped(kind)}: `{path}`" for kind, path in sorted(reports.items())]
     lines += ["", f"decision `{decision.decision_id}` · evaluation `{decision.evaluation_id}` · version {escaped(decision.version)}"]

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from vigil.errors import SourceError
-from vigil.sources.content import LABELS, PREDICTIONS, Content, SourceFile, content_of, content_remembered, require_sound_pages
+from vigil.sources.content import PREDICTIONS, Content, SourceFile, content_of, content_remembered, require_sound_pages
 from vigil.sources.files import list_files
 from vigil.sources.footers import Span, span_of
 from vigil.sources.tables import ModelSource
@@ -38,7 +38,7 @@ def batches_of(source: ModelSource, store: Store, spec: ModelSpec, window: Windo
     for file in files:
         name = _name(source.folder, file.path)
         on_record = [batch for batch in known if (batch.kind, batch.path) == (file.kind, name)]
-        content = content_remembered(file.path) if file.kind == LABELS else source.content_of(file.path)
+        content = source.content_of(file.path) if file.kind == PREDICTIONS else content_remembered(file.path)
         _refuse_changed(content, file, on_record, spec)
         if all(batch.sha256 != content.sha256 for batch in on_record):
             require_sound_pages(file.path)

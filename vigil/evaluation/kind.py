@@ -17,13 +17,12 @@ from vigil.decision.kind import CALIBRATED, CALIBRATION_P_VALUE, HARDER, POPULAT
 from vigil.drift.multivariate import FEWEST_ROWS, domain_probabilities
 from vigil.errors import NotEnoughData
 from vigil.evaluation.look import Look, evaluation_of
-from vigil.evaluation.multivariate import encoded
+from vigil.evaluation.multivariate import encoded, feature_columns
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.performance.decomposition import Side, decompose, shared_after, shared_before
 from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.performance.metrics import Estimate, estimate
 from vigil.performance.recalibration import calibration_p_value, recalibrated
-from vigil.profile.columns import as_number, as_text, engine_of
 from vigil.sources.labels import LABEL, PROBABILITY
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, Metric, ModelSpec, Task
@@ -71,11 +70,7 @@ def _rows(source: ModelSource, spec: ModelSpec, windows: Sequence[Window], look:
     """At most ``limit`` labelled rows that the version scored, the same ones every time: features, score, label, w."""
     rows = source.labelled(windows, look.as_of)
     rows = rows.filter(rows[spec.columns.version].cast("string") == look.version)
-    engine = engine_of(rows)
-    features = {
-        f"f{i}": as_number(rows[name]) if feature.type is FeatureType.NUMERIC else as_text(rows[name], engine)
-        for i, (name, feature) in enumerate(spec.features.items())
-    }
+    features = feature_columns(rows, spec)
     place = (rows[spec.columns.id].cast("string") + f"|{spec.training.seed}").hash()
     scored = {"score": rows[spec.columns.score].cast("float64"), "label": rows[LABEL], "chance": rows[PROBABILITY], "place": place}
     with source.reading_log():

@@ -13,6 +13,7 @@ from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
 from vigil.errors import SourceError, StoreError
 from vigil.evaluation.baseline import baseline_of
+from vigil.evaluation.earlier import maturity_of, predictions_of
 from vigil.evaluation.kind import kind_measurements
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
@@ -22,7 +23,6 @@ from vigil.health.measure import measure_health
 from vigil.health.training import measure_training
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.fairness import Called, measure_fairness
-from vigil.performance.maturity import Maturity
 from vigil.performance.measure import judged_by, measure_performance
 from vigil.performance.own import own_functions
 from vigil.profile.layout import Layout
@@ -100,16 +100,10 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     found += measure_fairness(rows, called, spec, version=look.version)
     if spec.performance.label_free:
         found += (label_free(source, spec, look),)
-    found += measure_value(rows, _predictions(source, spec, look), spec, version=look.version)
+    found += measure_value(rows, predictions_of(source, spec, look), spec, version=look.version)
     if spec.business.kpis:
         found += measure_kpis(_outcomes(source, spec, look), spec, version=look.version)
     return found + kind_measurements(source, store, spec, look, found)
-
-
-def _predictions(source: ModelSource, spec: ModelSpec, look: Look) -> int:
-    rows = source.predictions(look.window)
-    with source.reading_log():
-        return int(rows.filter(rows[spec.columns.version] == look.version).count().to_pyarrow().as_py())
 
 
 def _outcomes(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataFrame:
@@ -140,27 +134,6 @@ def called_positive(source: ModelSource, spec: ModelSpec, look: Look) -> Called:
             counted = scored.group_by(_group=group).agg(_rows=scored.count(), _called=positive).to_pyarrow().to_pylist()
         found[column] = {row["_group"]: (int(row["_rows"]), int(row["_called"])) for row in counted}
     return found
-
-
-def maturity_of(source: ModelSource, spec: ModelSpec, look: Look) -> Maturity:
-    """Count the looked-at version's predictions of the window and what its labels by the look stand for, by one aggregate each.
-
-    Of a window whose labels were planned: how many were asked for, and how many came.
-    """
-    planned = source.asked_and_answered(look.window, look.as_of)
-    if planned is not None:
-        asked, came = planned
-        return Maturity(asked, came, float(came), 0.0)
-    labelled = source.labelled([look.window], look.as_of)
-    chance = labelled["inclusion_probability"]
-    with source.reading_log():
-        known = labelled.filter(labelled[spec.columns.version] == look.version).aggregate(
-            labels=chance.count(), represented=(1 / chance).sum(), variance=((1 - chance) / (chance * chance)).sum()
-        )
-        found = known.to_pyarrow().to_pylist()[0]
-    return Maturity(
-        _predictions(source, spec, look), int(found["labels"]), float(found["represented"] or 0.0), float(found["variance"] or 0.0)
-    )
 
 
 def health_of(source: ModelSource, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:

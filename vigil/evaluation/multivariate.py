@@ -77,13 +77,18 @@ def sampled(tables: Sequence[ibis.Table], spec: ModelSpec, limit: int, *, keyed:
     return frame.assign(**{KEY: keys}) if keyed else frame
 
 
-def _keyed(table: ibis.Table, spec: ModelSpec) -> ibis.Table:
-    """The features under names of their own, and a text that tells a row from others."""
+def feature_columns(table: ibis.Table, spec: ModelSpec) -> dict[str, Any]:
+    """Return the features under names of their own, ``f0``, ``f1``, ... in the specification's order: float64 or text."""
     engine = engine_of(table)
-    columns: dict[str, Any] = {
+    return {
         f"f{i}": as_number(table[name]) if feature.type is FeatureType.NUMERIC else as_text(table[name], engine)
         for i, (name, feature) in enumerate(spec.features.items())
     }
+
+
+def _keyed(table: ibis.Table, spec: ModelSpec) -> ibis.Table:
+    """The features under names of their own, and a text that tells a row from others."""
+    columns = feature_columns(table, spec)
     if spec.columns.id in table.columns:
         return table.select(key=table[spec.columns.id].cast("string"), **columns)
     features = table.select(**columns)

@@ -7,24 +7,49 @@ from __future__ import annotations
 
 import ibis
 import numpy as np
+import pandas as pd
 
+from vigil.evaluation.earlier import earlier_labelled
 from vigil.evaluation.look import Look
+from vigil.evaluation.multivariate import encoded, feature_columns
 from vigil.measurement import Measurement
 from vigil.performance.cores import Vector
 from vigil.performance.label_free import label_free_measurement
 from vigil.performance.proxy import Population, Seen, learn_proxy
+from vigil.performance.residuals import Past, residual_measurement
 from vigil.sources.labels import PROBABILITY
 from vigil.sources.tables import ModelSource
-from vigil.spec.model import ModelSpec, Task
+from vigil.spec.model import FeatureType, ModelSpec, Task
 
-EARLIER_WINDOWS = 8  # before the one that is looked at, whose labels teach what a score means
 ROWS = 20_000  # of the window's predictions, and of the earlier labels, at most: a fixed pseudo-random part of more
 
 
 def label_free(source: ModelSource, spec: ModelSpec, look: Look) -> Measurement:
-    """Estimate the metric from the window's scores, calibrated on the labels of the windows before that the same version scored."""
+    """Estimate the metric of the window without its labels, from those of the windows before that the same version scored."""
     seed = int(look.data_digest[:8], 16)
+    if spec.task is Task.REGRESSION:
+        return _residual(source, spec, look, seed)
     return label_free_measurement(scores_of(source, spec, look), earlier_labels(source, spec, look), spec, version=look.version, seed=seed)
+
+
+def _residual(source: ModelSource, spec: ModelSpec, look: Look, seed: int) -> Measurement:
+    rows, past = source.predictions(look.window), earlier_labelled(source, spec, look)
+    now = _with_features(source, spec, rows.filter(rows[spec.columns.version] == look.version))
+    then = _with_features(source, spec, past, label=past["label"], weight=1 / past[PROBABILITY])
+    categorical = [feature.type is FeatureType.CATEGORICAL for feature in spec.features.values()]
+    names = [f"f{i}" for i in range(len(categorical))]
+    x = encoded(pd.concat([then[names], now[names]], ignore_index=True), categorical)
+    score, label, weight = (then[name].to_numpy(dtype=np.float64) for name in ("score", "label", "weight"))
+    known = Past(x[: len(then)], score, label, weight)
+    return residual_measurement(x[len(then) :], now["score"].to_numpy(), known, spec, version=look.version, seed=seed)
+
+
+def _with_features(source: ModelSource, spec: ModelSpec, rows: ibis.Table, **more: ibis.Value) -> pd.DataFrame:
+    """Features, usable score and what else is named of at most :data:`ROWS` of the rows."""
+    chosen = some_of(rows.select(spec.columns.id, **feature_columns(rows, spec), score=_score(rows, spec), **more), spec, ROWS)
+    with source.reading_log():
+        frame: pd.DataFrame = chosen.drop(spec.columns.id).to_pandas()
+    return frame[_usable(frame["score"].to_numpy(), spec)]
 
 
 def population_of(source: ModelSource, spec: ModelSpec, look: Look) -> Population | None:
@@ -41,17 +66,15 @@ def scores_of(source: ModelSource, spec: ModelSpec, look: Look) -> Vector:
     rows = rows.filter(rows[spec.columns.version] == look.version)
     chosen = some_of(rows, spec, ROWS)
     with source.reading_log():
-        score = chosen.select(score=chosen[spec.columns.score].cast("float64")).to_pandas()["score"].to_numpy()
+        score = chosen.select(score=_score(chosen, spec)).to_pandas()["score"].to_numpy()
     return np.asarray(score[_usable(score, spec)], dtype=np.float64)
 
 
 def earlier_labels(source: ModelSource, spec: ModelSpec, look: Look) -> Seen:
-    """Return score, label and weight of labelled rows of the :data:`EARLIER_WINDOWS` that the same version scored, known by the look."""
-    seen = source.labelled([look.window.shifted(-back) for back in range(1, EARLIER_WINDOWS + 1)], look.as_of)
-    seen = seen.filter(seen[spec.columns.version] == look.version)
-    seen = some_of(seen, spec, ROWS)
+    """Return score, label and weight of the labelled rows of the windows before, at most :data:`ROWS`."""
+    seen = some_of(earlier_labelled(source, spec, look), spec, ROWS)
     with source.reading_log():
-        known = seen.select(score=seen[spec.columns.score].cast("float64"), label=seen["label"], chance=seen[PROBABILITY]).to_pandas()
+        known = seen.select(score=_score(seen, spec), label=seen["label"], chance=seen[PROBABILITY]).to_pandas()
     known = known[_usable(known["score"].to_numpy(), spec)]
     return known["score"].to_numpy(), known["label"].to_numpy(), 1 / known["chance"].to_numpy()
 
@@ -59,6 +82,10 @@ def earlier_labels(source: ModelSource, spec: ModelSpec, look: Look) -> Seen:
 def some_of(rows: ibis.Table, spec: ModelSpec, limit: int) -> ibis.Table:
     """Return at most ``limit`` predictions, the same of the same rows whatever their order: those whose ids have the least hashes."""
     return rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(limit)
+
+
+def _score(rows: ibis.Table, spec: ModelSpec) -> ibis.Value:
+    return rows[spec.columns.score].cast("float64")
 
 
 def _usable(score: Vector, spec: ModelSpec) -> Vector:

@@ -3,7 +3,8 @@
 Confidence-based performance estimation (CBPE; Kivimäki et al. 2024, arXiv 2401.08348): the score is calibrated on labelled rows of earlier
 windows; then each row of the window counts as a positive with its calibrated probability, and as a negative with the rest. It sees a change
 of the population, for harder rows have other scores. It does NOT see a change of what a score means (concept drift), the most frequent
-kind, so nothing is decided by it alone. Differs from :mod:`vigil.performance.metrics`, which needs the window's labels.
+kind, so nothing is decided by it alone. Differs from :mod:`vigil.performance.metrics`, which needs the window's labels, and from
+:mod:`vigil.performance.residuals`, which is of regressions.
 """
 
 from __future__ import annotations
@@ -81,14 +82,19 @@ def label_free_measurement(score: Vector, seen: tuple[Vector, Vector, Vector], s
         confidence, scoring = spec.performance.confidence, spec.performance.scoring
         with suppress(NotEnoughData):  # nothing is expected to count, such as no score above the threshold
             found = estimate_label_free(metric, score[order[1]], known, rng=rng, confidence=confidence, scoring=scoring)
+    return shown_estimate(metric, found, len(score), version=version, about=ABOUT, calibrated_on=len(seen[0]))
+
+
+def shown_estimate(metric: Metric, found: Estimate | None, n: int, *, version: str, about: str, calibrated_on: int) -> Measurement:
+    """Return an estimate without labels as a measurement of a name of its own, without a threshold; None is ``not_enough_data``."""
     return Measurement(
         Layer.PERFORMANCE,
         PREFIX + metric.value,
         found.value if found else None,
         Verdict.OK if found else Verdict.NOT_ENOUGH_DATA,
-        len(score),
+        n,
         version=version,
         low=found.low if found else None,
         high=found.high if found else None,
-        detail={"estimate": ABOUT, "calibrated_on": len(seen[0])},
+        detail={"estimate": about, "calibrated_on": calibrated_on},
     )

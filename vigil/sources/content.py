@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from vigil.errors import SourceError
 from vigil.sources.footers import Span
 
-PREDICTIONS, LABELS = "predictions", "labels"
+PREDICTIONS, LABELS, OUTCOMES = "predictions", "labels", "outcomes"
 _FIELD = 0x15  # Thrift's compact protocol: the next field, a 32-bit integer
 _HEADER = 64  # bytes that hold the first fields of a page's header with room to spare
 

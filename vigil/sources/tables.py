@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from vigil.errors import SourceError
 from vigil.labels.design import METADATA, PREFIX, Design
 from vigil.sources.columns import Kind, require_columns
-from vigil.sources.content import LABELS, PREDICTIONS, Content, SourceFile, content_of, stamp_of
+from vigil.sources.content import LABELS, OUTCOMES, PREDICTIONS, Content, SourceFile, content_of, stamp_of
 from vigil.sources.digest import Digest, rows_digest
 from vigil.sources.engine import Rows, open_engine
 from vigil.sources.labels import LABEL, PROBABILITY, latest, moment_literal, not_after
@@ -236,9 +236,11 @@ class ModelSource:
     def files(self, window: Window) -> list[SourceFile]:
         """The files that a look at ``window`` reads, predictions first; none of a database."""
         log = self._log.files_in(self.spec.columns.time, (window,))
+        outcomes = {} if self.spec.source.outcomes is None or self._outcomes is None else self._outcomes.files_in(None, ())
         return [
             *(SourceFile(PREDICTIONS, file, span) for file, span in log.items()),
             *(SourceFile(LABELS, file, span) for file, span in self._observations.files().items()),
+            *(SourceFile(OUTCOMES, file, span) for file, span in outcomes.items()),
         ]
 
     def content_of(self, file: Path) -> Content:

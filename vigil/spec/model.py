@@ -304,7 +304,7 @@ class Performance(Grown):
     decision_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5  # binary: from this score on "positive"; convention
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None  # regression: the quantile that the score predicts; null: no pinball loss
     own_metrics: dict[str, OwnMetric] = {}  # noqa: RUF012 - pydantic copies it; by name; shown with an interval, never judged
-    label_free: bool = False  # binary: also estimate the metric from the scores alone (vigil.performance.label_free); shown
+    label_free: bool = False  # also estimate the metric without labels (vigil.performance.label_free, of a regression .residuals); shown
     prediction_powered: Literal["shown", "decides"] | None = None  # metrics from labels and all scores together: vigil.performance.powered
 
     @property
@@ -602,9 +602,8 @@ class ModelSpec(Grown):
         trained_on = sorted(set(self.fairness.protected) & set(self.features))
         if trained_on:
             raise ValueError(f"fairness.protected: {', '.join(trained_on)} is a feature; protected columns are for measuring only")
-        if self.task is not Task.BINARY and (self.business.value is not None or self.performance.label_free):
-            key = "performance.label_free" if self.performance.label_free else "business.value"
-            raise ValueError(f"{key} is for binary models only; remove it")
+        if self.task is not Task.BINARY and self.business.value is not None:
+            raise ValueError("business.value is for binary models only; remove it")
         unknown = sorted(set(self.guarded) - {*self.segments, *self.fairness.protected})
         if unknown:
             raise ValueError(
