@@ -6,7 +6,10 @@ scores the rest. Of each window four ways are repeated with other seeds: labels 
 window - the size of errors for a plan, the proxy - is learned from 100 uniform labels of each of the 8 windows before. A value is covered
 where the interval holds the metric over ALL rows of the window; ``rms_ratio`` compares the true errors, which no interval can gloss over.
 ``floor`` is the width, relative to uniform labels, that Neyman's best choice of rows would give to who KNEW the spread of the metric's
-influence in each of 20 bands of the score: about as narrow as it gets without knowing more of a row than its score.
+influence in each of 20 bands of the score: about as narrow as it gets without knowing more of a row than its score. ``bound`` is the same
+for who knows far more than any plan can: gradient boosting on features, score and time, given the LABELS of two thirds of all rows of
+the stream, those of the same hour among them, says of each row of the last third what influence to expect, which is taken off as a control
+variate, and how far it will be off, by which the 20 bands are made.
 
     python -m benchmarks.labels --data DIR [--budget 100] [--repeats 40] [--windows 10] [--json]
 """
@@ -23,8 +26,8 @@ import numpy as np
 import pandas as pd
 
 from vigil.errors import NotEnoughData
-from vigil.labels.allocation import allocate, expected_spread
-from vigil.labels.plan import HISTORY, error_sizes, make_strata
+from vigil.labels.allocation import expected_spread
+from vigil.labels.plan import HISTORY, draw, error_sizes, make_strata
 from vigil.performance import cores
 from vigil.performance.cores import Vector
 from vigil.performance.metrics import Estimate, parts_of, value_of
@@ -39,6 +42,9 @@ TRAINED = 0.2  # of the stream, first in time
 GOAL = 0.7  # of the uniform interval's width
 WAYS = ("uniform", "uniform_powered", "planned", "planned_powered")
 FLOOR_BANDS = 20
+FEATURE = "feature_"
+
+Windows = list[tuple[int, pd.DataFrame]]
 
 
 def main() -> None:
@@ -47,8 +53,12 @@ def main() -> None:
     rows = []
     for name, about in sorted(meta.items()):
         stream = scored(options.data / f"{name}.parquet", about)
-        for metric in BINARY if about["task"] == "binary" else REGRESSION:
+        binary = about["task"] == "binary"
+        chance = _held_out(stream, stream["label"].to_numpy(), binary=True) if binary else None
+        _, chosen, _ = chosen_windows(stream, options.budget, options.windows)
+        for metric in BINARY if binary else REGRESSION:
             found = measured(stream, about["task"], metric, options.budget, options.repeats, options.windows)
+            found["bound"] = bound(stream, metric, chosen, chance)
             rows.append({"stream": name} | found)
     if options.json:
         print(json.dumps(rows, indent=1))  # noqa: T201
@@ -58,7 +68,8 @@ def main() -> None:
 
 
 def scored(path: Path, about: dict[str, Any]) -> pd.DataFrame:
-    """Return ``time``, ``score`` and ``label`` of the rows after the first fifth, which the model is trained on."""
+    """Return ``time``, ``score``, ``label`` and, named :data:`FEATURE` and so on, the features of the rows after the first fifth, which the
+    model is trained on."""
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
     rows = pd.read_parquet(path)
@@ -70,14 +81,14 @@ def scored(path: Path, about: dict[str, Any]) -> pd.DataFrame:
     model = (HistGradientBoostingClassifier if binary else HistGradientBoostingRegressor)(max_iter=60, random_state=0)
     model.fit(features[:cut], label[:cut])
     score = model.predict_proba(features[cut:])[:, 1] if binary else model.predict(features[cut:])
-    return pd.DataFrame({"time": pd.to_datetime(rows[about["time"]][cut:]), "score": score, "label": label[cut:]})
+    known = {"time": pd.to_datetime(rows[about["time"]][cut:]).to_numpy(), "score": score, "label": label[cut:]}
+    return pd.DataFrame(known | {f"{FEATURE}{name}": features[name][cut:].to_numpy() for name in features})
 
 
 def measured(stream: pd.DataFrame, task: str, metric: Metric, budget: int, repeats: int, windows: int) -> dict[str, Any]:
     """Return widths, true errors and coverage of the four ways, over some of the stream's windows."""
-    days, parts = _windows(stream, 10 * budget)
+    days, chosen, parts = chosen_windows(stream, budget, windows)
     spec = _spec(task, metric)
-    chosen = parts[HISTORY :: max(1, (len(parts) - HISTORY) // windows)][:windows]
     found: dict[str, list[Estimate]] = {way: [] for way in WAYS}
     truths: list[float] = []
     skipped = 0
@@ -119,6 +130,36 @@ def measured(stream: pd.DataFrame, task: str, metric: Metric, budget: int, repea
     }
 
 
+def chosen_windows(stream: pd.DataFrame, budget: int, windows: int) -> tuple[int, Windows, Windows]:
+    """Return the windows' length in days, those that are measured, and all."""
+    days, parts = _windows(stream, 10 * budget)
+    return days, parts[HISTORY :: max(1, (len(parts) - HISTORY) // windows)][:windows], parts
+
+
+def bound(stream: pd.DataFrame, metric: Metric, chosen: Windows, chance: Vector | None) -> float:
+    """Return the narrowest width, relative to uniform labels, that was found for who knows two thirds of all labels.
+
+    ``chance``: of each row of a binary stream, to be positive; None: of a regression, what is expected is learned here.
+    """
+    if chance is None:
+        value = parts_of(metric, stream["score"].to_numpy(), stream["label"].to_numpy(dtype=np.float64))[0]
+        expected = _held_out(stream, value, binary=False)
+        off = _held_out(stream, np.square(value - expected), binary=False)
+    found = []
+    for _, part in chosen:
+        places = stream.index.get_indexer(part.index)
+        score, label = part["score"].to_numpy(), part["label"].to_numpy(dtype=np.float64)
+        own = influence_of(metric, score, label)
+        if chance is None:
+            mean, spread = expected[places], off[places]
+        else:
+            no, yes = (influence_of(metric, score, label, of=np.full(len(label), each)) for each in (0.0, 1.0))
+            likely = chance[places]
+            mean, spread = no + likely * (yes - no), np.sqrt(likely * (1 - likely)) * np.abs(yes - no)
+        found.append(_best(own, own - mean, spread))
+    return float(np.mean(found))
+
+
 def _uniform(score: Vector, budget: int, rng: np.random.Generator) -> tuple[Any, ...]:
     """Rows, their weights and their strata, of which there are none."""
     return rng.choice(len(score), budget, replace=False), None, None
@@ -133,8 +174,9 @@ def _planned(spec: ModelSpec, score: Vector, budget: int, earlier: tuple[Vector,
     stratum, count = design.strata_of(score, None), max(design.merged) + 1
     total = np.bincount(stratum, minlength=count)
     spread = np.sqrt(np.bincount(stratum, expected**2, count) / total)
-    asked = allocate(total, spread, np.zeros(count, dtype=np.int64), budget)
-    drawn = np.concatenate([rng.choice(np.flatnonzero(stratum == each), asked[each], replace=False) for each in range(count)])
+    every = np.ones(len(score), dtype=bool)
+    drawn = np.concatenate(draw(every, stratum, spread, total, budget, spec.labels.control, rng))
+    asked = np.bincount(stratum[drawn], minlength=count)
     return drawn, (total / np.maximum(asked, 1))[stratum[drawn]], stratum[drawn]
 
 
@@ -145,7 +187,7 @@ def _both(metric: Metric, score: Vector, label: Vector, design: list[Any], popul
     return powered.labels_alone, powered.found
 
 
-def _earlier(parts: list[tuple[int, pd.DataFrame]], number: int, budget: int, rng: np.random.Generator) -> tuple[Vector, Vector]:
+def _earlier(parts: Windows, number: int, budget: int, rng: np.random.Generator) -> tuple[Vector, Vector]:
     """Score and label, by score, of so many uniform labels of each of the windows before."""
     drawn = pd.concat([part.iloc[rng.choice(len(part), budget, replace=False)] for _, part in parts[number - HISTORY : number]])
     seen = drawn.sort_values("score")
@@ -153,19 +195,44 @@ def _earlier(parts: list[tuple[int, pd.DataFrame]], number: int, budget: int, rn
 
 
 def _floor(metric: Metric, score: Vector, label: Vector) -> float:
-    every = np.ones(len(score))
+    own = influence_of(metric, score, label)
+    return _best(own, own, score)
+
+
+def _best(own: Vector, left: Vector, by: Vector) -> float:
+    """The width of Neyman's choice among bands of ``by`` where ``left`` is what is not known of the influence; uniform labels' is 1."""
+    bands = np.array_split(left[np.argsort(by, kind="stable")], FLOOR_BANDS)
+    return float(sum(len(band) * np.std(band) for band in bands) / len(own) / np.std(own))
+
+
+def influence_of(metric: Metric, score: Vector, label: Vector, *, of: Vector | None = None) -> Vector:
+    """Return each row's influence on the metric of all rows, up to a factor; ``of``: that which it would have with these labels."""
+    asked, every = label if of is None else of, np.ones(len(score))
     if metric is Metric.ROC_AUC:
-        influence, positive = np.empty(len(score)), label == 1
-        below, above = cores.placements(score, label, every)
-        influence[positive], influence[~positive] = cores.influences(below, every[positive]), cores.influences(above, every[~positive])
-    else:
-        value, times = parts_of(metric, score, label)
-        influence = value * times - cores.weighted_mean(value, times) * times
-    bands = np.array_split(influence[np.argsort(score, kind="stable")], FLOOR_BANDS)
-    return float(sum(len(band) * np.std(band) for band in bands) / len(score) / np.std(influence))
+        positive, share, auc = label == 1, float(np.mean(label)), cores.auc(score, label, every)
+        below = cores.share_below(score, score[~positive], every[~positive])
+        above = 1 - cores.share_below(score, score[positive], every[positive])
+        return np.where(asked == 1, (below - auc) / share, (above - auc) / (1 - share))
+    mean = cores.weighted_mean(*parts_of(metric, score, label))
+    value, times = parts_of(metric, score, asked)
+    return (value - mean) * times
 
 
-def _windows(stream: pd.DataFrame, rows: int) -> tuple[int, list[tuple[int, pd.DataFrame]]]:
+def _held_out(stream: pd.DataFrame, target: Vector, *, binary: bool) -> Vector:
+    """What gradient boosting on features, score and time expects of each row, from the targets of two thirds of the others."""
+    from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+
+    x = stream[["score", *(name for name in stream if name.startswith(FEATURE))]].assign(time=stream["time"].astype("int64"))
+    fold, found = np.random.default_rng(0).permutation(len(x)) % 3, np.empty(len(x))
+    for number in range(3):
+        make = HistGradientBoostingClassifier if binary else HistGradientBoostingRegressor
+        model = make(max_iter=100, max_leaf_nodes=31, random_state=0).fit(x[fold != number], target[fold != number])
+        rows = x[fold == number]
+        found[fold == number] = model.predict_proba(rows)[:, 1] if binary else model.predict(rows)
+    return found
+
+
+def _windows(stream: pd.DataFrame, rows: int) -> tuple[int, Windows]:
     """Cut the stream into windows of whole weeks, as many as hold ``rows`` rows on average; the last, partial one is left out."""
     span = (stream["time"].max() - stream["time"].min()) / timedelta(weeks=1)
     weeks = max(1, int(np.ceil(rows / (len(stream) / span))))

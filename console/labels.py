@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -54,7 +55,7 @@ def plan(
         print_json([row])
         return
     print_table(row["strata"], STRATA, empty="no stratum")
-    say(f"{len(made.chosen)} predictions of {of.key} to label: {path}")
+    say(f"{len(made.chosen)} predictions of {of.key} to label, {len(made.control)} of them a control drawn from all rows alike: {path}")
     say(f"Fill in `{work.spec.columns.label}`, then: vigil labels import {model} {path}")
 
 
@@ -94,8 +95,9 @@ def status(context: typer.Context, model: ModelArgument, as_json: Json = False) 
 
 
 def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
+    control = Counter(stratum for each, stratum in made.chosen if each in made.control)
     strata = [
-        {"stratum": number, "labels": asked, "probability": chance}
+        {"stratum": number, "labels": asked, "control": control[number], "probability": chance}
         for number, (asked, chance) in enumerate(zip(made.design.asked, made.probability, strict=True))
     ]
     return {
@@ -106,6 +108,7 @@ def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
         "budget": made.budget,
         "seed": made.seed,
         "labels": len(made.chosen),
+        "control": len(made.control),
         "segment": made.design.segment,
         "path": str(path),
         "strata": strata,
@@ -114,6 +117,7 @@ def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
 
 def _status_rows(work: Workspace) -> list[dict[str, Any]]:
     from console.rows import find
+    from vigil.labels.control import control_of
     from vigil.labels.keeping import plans_of
     from vigil.labels.plan import labels_needed
     from vigil.measurement import Layer
@@ -129,6 +133,8 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
         mature = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, "label_maturity")
         estimate = find(measured[evaluation.evaluation_id], Layer.PERFORMANCE, PREFIX + work.spec.performance.metric.value)
         here = [plan for plan in plans if plan.window == evaluation.window]
+        control = control_of(work.source, work.spec, here, evaluation.window, evaluation.as_of)
+        alone = None if control is None else control.found
         rows.append(
             {
                 "model": work.spec.model,
@@ -147,6 +153,11 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
                 "estimated_low": None if estimate is None else estimate.low,
                 "estimated_high": None if estimate is None else estimate.high,
                 "labels_needed": None if metric is None else labels_needed(metric, work.spec),
+                "control_asked": None if control is None else control.asked,
+                "control_labels": None if control is None else control.answered,
+                "control_value": None if alone is None else alone.value,
+                "control_low": None if alone is None else alone.low,
+                "control_high": None if alone is None else alone.high,
                 "plans_open": [plan.plan_id for plan in here if plan.plan_id not in answered],
                 "plans_answered": [plan.plan_id for plan in here if plan.plan_id in answered],
             }
@@ -175,9 +186,18 @@ def _needed(row: Any) -> str:
     return "decided" if row["labels_needed"] == 0 else f"{row['labels_needed']:,}"
 
 
+def _control(row: Any) -> str:
+    if row["control_asked"] is None:
+        return "–"
+    came = f"{row['control_labels']} of {row['control_asked']}"
+    value, low, high = (row[f"control_{name}"] for name in ("value", "low", "high"))
+    return came if value is None else f"{came}: {_number(value)} ({_number(low)} to {_number(high)})"
+
+
 STRATA = (
     Column("stratum", lambda row: str(row["stratum"]), right=True),
     Column("labels", lambda row: str(row["labels"]), right=True),
+    Column("of them control", lambda row: str(row["control"]), right=True),
     Column("probability", lambda row: _number(row["probability"]), right=True),
 )
 STATUS = (
@@ -190,5 +210,6 @@ STATUS = (
     Column("verdict", lambda row: row["verdict"] or "–"),
     Column("estimate, no labels", lambda row: _number(row["estimated"]), right=True),
     Column("still needed", _needed, right=True),
+    Column("control alone", _control),
     Column("plans", lambda row: f"{len(row['plans_open'])} open, {len(row['plans_answered'])} answered"),
 )

@@ -75,7 +75,10 @@ def make_project(folder: Path) -> bool:
 
 
 def play_year(project: Project, console: Console) -> None:
-    """Adopt version 1, then for each week: flights are scored and logged, labels arrive, the week is looked at and decided."""
+    """Adopt version 1, then for each week: flights are scored and logged, labels arrive, the week is looked at and decided.
+
+    At the end the last week's review session is written, as it would be every Monday.
+    """
     from flows.settings import start_own_server, use_project, without_heartbeats
 
     use_project(project)
@@ -91,6 +94,7 @@ def play_year(project: Project, console: Console) -> None:
         from examples.flights.play import play, spans, write_reference
         from flows.adopt import adopt
         from flows.monitor import monitor
+        from flows.review import review
 
         flights = cached_flights(project.path(CACHE))
         year = spans(spec)
@@ -117,6 +121,8 @@ def play_year(project: Project, console: Console) -> None:
                     start, as_of = span.window.start.isoformat(), span.end.isoformat()
                     reports.of(monitor(folder, MODEL, start, as_of, report="later")["decision_id"])
                 bar.advance(step)
+            bar.update(step, description="listing what a person should look at")
+            review(folder, as_of=year[-1].end.isoformat())
             bar.update(step, description="drawing the last reports")
             reports.wait()
 

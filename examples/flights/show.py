@@ -116,6 +116,10 @@ def show_next(project: Project, model: str, weeks: Sequence[Week], console: Cons
         (f"{at} incidents --all", "incidents; `vigil incident ID` shows one with its suspected causes"),
         (f"{at} up", "Prefect's and MLflow's pages: runs and artifacts, versions and their lineage"),
         (f"{_short(project.path(project.spec.reports) / model)}/", "Evidently's reports of the weeks in breach"),
+        (
+            f"{_short(project.path('reviews'))}/",
+            "what the last week's planned review lists for a person to look at",
+        ),
         (f"{_short(project.folder)}/models/{model}.yaml", "everything that was specified"),
         ("examples/flights/faults.py", "the three faults that were planted"),
     ):

@@ -44,13 +44,17 @@ def test_it_comes_back_and_status_shows_it(shop: Path) -> None:
     (plan,) = answer(shop, *PLAN)
     before, _ = answer(shop, "labels", "status", MODEL)
     assert (before["plans_open"], before["plans_answered"]) == ([plan["plan_id"]], [])
+    assert (plan["control"], before["control_asked"], before["control_labels"]) == (2, 2, 0)
+    assert sum(row["control"] for row in plan["strata"]) == 2
     (done,) = answer(shop, "labels", "import", MODEL, str(filled(Path(plan["path"]))))
     assert (done["asked"], done["answered"], done["new"]) == (6, 6, True)
     (again,) = answer(shop, "labels", "import", MODEL, plan["path"])
     assert not again["new"]
     after, _ = answer(shop, "labels", "status", MODEL)
     assert (after["plans_open"], after["plans_answered"]) == ([], [plan["plan_id"]])
+    assert (after["control_labels"], after["control_value"]) == (0, None)  # the week was not looked at again since
     shown = call(shop, "labels", "status", MODEL)
+    assert "0 of 2" in shown.stdout
     assert "0 open, 1 answered" in shown.stdout
 
 

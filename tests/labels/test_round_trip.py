@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,8 +14,11 @@ import pytest
 from tests.evaluation.build import FIRST, MODEL, ROWS, day_of, examine, make_work, write
 from vigil.errors import LabelError, NotAllowed, NotEnoughData
 from vigil.labels.answers import import_answers
+from vigil.labels.control import FEWEST, Control, control_of
 from vigil.labels.plan import Plan, make_plan
 from vigil.labels.request import write_request
+from vigil.performance.metrics import estimate
+from vigil.spec.model import Metric
 from vigil.workspace import Workspace, open_source
 
 NOW = FIRST.end + timedelta(days=2)
@@ -67,6 +72,24 @@ class TestPlan:
         assert expected == pytest.approx(ROWS * 0.9)
         assert Plan.from_json(plan.to_json(), plan_id=plan.plan_id, model=MODEL, budget=BUDGET, seed=0, made_at=NOW) == plan
 
+    def test_a_quarter_is_the_control_or_what_the_specification_says(self, work: Workspace) -> None:
+        """It is named in the request too."""
+        plan = plan_of(work)
+        assert len(plan.control) == BUDGET / 4
+        assert plan.control < {each for each, _ in plan.chosen}
+        rows = pd.read_csv(asked_for(work, plan))
+        assert {*rows.loc[rows["vigil_sample"] == "control", "prediction_id"]} == plan.control
+        assert {*rows["vigil_sample"]} == {"control", "planned"}
+        most = work.spec.model_copy(update={"labels": work.spec.labels.model_copy(update={"control": 0.9})})
+        assert len(make_plan(open_source(work.project, most), most, FIRST, budget=BUDGET, seed=0, now=NOW).control) == 54
+
+    def test_a_plan_of_before_there_was_a_control_has_none(self, work: Workspace) -> None:
+        body = json.loads(plan_of(work).to_json())
+        del body["control"]
+        old = Plan.from_json(json.dumps(body), plan_id="l-0", model=MODEL, budget=BUDGET, seed=0, made_at=NOW)
+        assert old.control == frozenset()
+        assert control_of(open_source(work.project, work.spec), work.spec, [old], FIRST, NOW) is None
+
     def test_it_is_the_same_by_seed_and_another_by_another(self, work: Workspace) -> None:
         assert plan_of(work) == plan_of(work)
         assert plan_of(work).chosen != plan_of(work, seed=1).chosen
@@ -93,7 +116,7 @@ class TestRequest:
         write(work, FIRST, day_of().assign(plan='=HYPERLINK("http://x")'))
         path = asked_for(work, plan_of(work))
         rows = pd.read_csv(path)
-        assert {*rows} == {"vigil_plan", "prediction_id", "event_time", "amount", "plan", "label", "inclusion_probability"}
+        assert {*rows} == {"vigil_plan", "vigil_sample", "prediction_id", "event_time", "amount", "plan", "label", "inclusion_probability"}
         assert rows["plan"].unique().tolist() == ['\'=HYPERLINK("http://x")']
 
     def test_another_ending_is_refused(self, work: Workspace) -> None:
@@ -118,6 +141,28 @@ def test_labels_that_come_back_count_with_the_probability_of_their_stratum(work:
     share = np.bincount(rows["vigil_stratum"], minlength=max(every) + 1) / np.bincount(every)
     assert rows["inclusion_probability"].to_numpy() == pytest.approx(share[rows["vigil_stratum"]])
     assert np.sum(1 / rows["inclusion_probability"]) == pytest.approx(ROWS)
+
+
+def test_the_control_of_the_first_plan_tells_by_itself(work: Workspace) -> None:
+    """All its rows count alike, and none of those that were planned beside them; nothing is told of it before its labels have come."""
+    plan, later = plan_of(work, 120), plan_of(work, 120, seed=1)
+    source = open_source(work.project, work.spec)
+    assert control_of(source, work.spec, [plan], FIRST, NOW) == Control(30, 0, None)
+    assert control_of(source, work.spec, [], FIRST, NOW) is None
+    taken_in(work, plan, answered(asked_for(work, plan)))
+    later = dataclasses.replace(later, made_at=NOW + timedelta(hours=1))
+    found = control_of(open_source(work.project, work.spec), work.spec, [later, plan], FIRST, NOW + timedelta(hours=1))
+    rows = day_of()
+    rows = rows[rows["prediction_id"].isin(plan.control)]
+    labels = [int(each[-1]) % 2 for each in rows["prediction_id"]]
+    assert found == Control(30, 30, estimate(Metric.ROC_AUC, rows["score"], labels))
+
+
+def test_a_control_of_fewer_labels_than_a_mean_needs_gives_no_value(work: Workspace) -> None:
+    plan = plan_of(work)
+    taken_in(work, plan, answered(asked_for(work, plan)))
+    assert control_of(open_source(work.project, work.spec), work.spec, [plan], FIRST, NOW) == Control(15, 15, None)
+    assert FEWEST > 15
 
 
 def test_the_window_is_measured_anew_with_them_and_an_earlier_look_sees_none(work: Workspace) -> None:

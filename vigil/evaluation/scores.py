@@ -5,6 +5,8 @@ Differs from :mod:`.measure`, which reads the look's own labels.
 
 from __future__ import annotations
 
+from typing import Any
+
 import ibis
 import numpy as np
 import pandas as pd
@@ -49,7 +51,8 @@ def _with_features(source: ModelSource, spec: ModelSpec, rows: ibis.Table, **mor
     chosen = some_of(rows.select(spec.columns.id, **feature_columns(rows, spec), score=_score(rows, spec), **more), spec, ROWS)
     with source.reading_log():
         frame: pd.DataFrame = chosen.drop(spec.columns.id).to_pandas()
-    return frame[_usable(frame["score"].to_numpy(), spec)]
+    usable: pd.DataFrame = frame[_usable(frame["score"].to_numpy(), spec)]
+    return usable
 
 
 def population_of(source: ModelSource, spec: ModelSpec, look: Look) -> Population | None:
@@ -84,7 +87,7 @@ def some_of(rows: ibis.Table, spec: ModelSpec, limit: int) -> ibis.Table:
     return rows.order_by(rows[spec.columns.id].cast("string").hash()).limit(limit)
 
 
-def _score(rows: ibis.Table, spec: ModelSpec) -> ibis.Value:
+def _score(rows: ibis.Table, spec: ModelSpec) -> Any:
     return rows[spec.columns.score].cast("float64")
 
 

@@ -1,4 +1,4 @@
-"""How many labels of each stratum: where a label takes away most of the doubt, with a share spread over all rows as a control.
+"""How many labels of each stratum: where a label takes away most of the doubt.
 
 Differs from :mod:`vigil.labels.design`, which says what the strata are.
 """
@@ -14,35 +14,31 @@ from vigil.spec.model import Metric, Scoring
 
 Counts = npt.NDArray[np.int64]
 
-CONTROL = 0.25  # of the budget, spread over all rows alike: bounds what a wrong guess of the spread can cost; convention
 SLIGHT = 1e-9  # of the largest target: where nothing is expected labels go last, but they go
 LEAST = 2  # labels of each stratum, so that its variance is known
 
 
-def allocate(rows: Counts, spread: Vector, labelled: Counts, budget: int, *, control: float = CONTROL) -> Counts:
+def allocate(rows: Counts, spread: Vector, labelled: Counts, budget: int) -> Counts:
     """Return how many more labels of each stratum to ask for; they sum to ``budget``, or to all unlabelled rows where that is less.
 
-    Each stratum gets its part of the control, in proportion to its unlabelled rows, and the rest brings the totals near Neyman's optimum
-    (1934, doi:10.2307/2342192), in proportion to ``rows * spread``: a stratum that has more labels already gets none. No stratum has
-    fewer than two labels in all where the budget reaches so far.
+    They bring the totals near Neyman's optimum (1934, doi:10.2307/2342192), in proportion to ``rows * spread``: a stratum that has more
+    labels already gets none. No stratum has fewer than two labels in all where the budget reaches so far.
 
     Args:
         rows: rows of each stratum, labelled ones included.
         spread: standard deviation of the rows' influence on the metric, within each stratum; at least 0.
-        labelled: labels that are there.
+        labelled: labels that are there, or are asked for already.
 
-    >>> allocate(np.array([500, 500]), np.array([1.0, 3.0]), np.array([0, 0]), 100, control=0.0)
+    >>> allocate(np.array([500, 500]), np.array([1.0, 3.0]), np.array([0, 0]), 100)
     array([25, 75])
     """
     free = rows - labelled
     budget = int(min(budget, free.sum()))
-    wanted = control * budget * free / max(free.sum(), 1)
     target = rows * spread
     target = rows.astype(np.float64) if target.max() <= 0 else np.maximum(target / target.max(), SLIGHT * rows)
-    wanted = wanted + _filled(target, labelled + wanted, free - wanted, budget - float(np.sum(wanted)))
+    wanted = _filled(target, labelled.astype(np.float64), free.astype(np.float64), float(budget))
     least = np.clip(LEAST - labelled, 0, free)
-    wanted = np.clip(np.maximum(wanted, least), 0, free)
-    return _rounded(wanted, least, free, budget)
+    return _rounded(np.clip(np.maximum(wanted, least), 0, free), least, free, budget)
 
 
 def expected_spread(metric: Metric, score: Vector, scoring: Scoring, scale: Vector | None = None) -> Vector:

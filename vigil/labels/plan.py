@@ -1,4 +1,4 @@
-"""Which rows of a window to have labelled: strata of segment and score, drawn at random within each.
+"""Which rows of a window to have labelled: a control from all rows alike, and more where they tell most, by strata of segment and score.
 
 Differs from :mod:`vigil.labels.request`, which writes a plan as a file, and :mod:`vigil.labels.answers`, which reads it back.
 """
@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 
 from vigil.errors import NotAllowed, NotEnoughData
-from vigil.labels.allocation import allocate, expected_spread
+from vigil.labels.allocation import Counts, allocate, expected_spread
 from vigil.labels.design import Design
 from vigil.measurement import Measurement
 from vigil.performance.cores import Vector
+from vigil.performance.measure import Mask
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import Window
@@ -36,6 +37,8 @@ class Plan:
     """Rows to have labelled: ``chosen`` has id and stratum, in an order that tells nothing; ``probability`` is each stratum's.
 
     ``probability`` is that of being chosen by this plan, for a row that had no label.
+    ``control`` are the ids among the chosen that were drawn from all rows alike (:mod:`vigil.labels.control`); a plan of before there was
+    one has none.
     """
 
     plan_id: str
@@ -46,19 +49,23 @@ class Plan:
     design: Design
     chosen: tuple[tuple[Any, int], ...]
     probability: tuple[float, ...]
+    control: frozenset[Any] = frozenset()
 
     @property
     def window(self) -> Window:
         return self.design.window
 
     def to_json(self) -> str:
-        return json.dumps({"design": json.loads(self.design.to_json()), "chosen": self.chosen, "probability": self.probability})
+        control = [each for each, _ in self.chosen if each in self.control]
+        body = {"design": json.loads(self.design.to_json()), "chosen": self.chosen, "probability": self.probability, "control": control}
+        return json.dumps(body)
 
     @classmethod
     def from_json(cls, body: str, **fields: Any) -> Plan:
         found = json.loads(body)
         chosen = tuple((each, int(stratum)) for each, stratum in found["chosen"])
-        return cls(design=Design.from_json(json.dumps(found["design"])), chosen=chosen, probability=tuple(found["probability"]), **fields)
+        design, control = Design.from_json(json.dumps(found["design"])), frozenset(found.get("control", ()))
+        return cls(design=design, chosen=chosen, probability=tuple(found["probability"]), control=control, **fields)
 
 
 def plan_id_of(spec: ModelSpec, window: Window, budget: int, seed: int) -> str:
@@ -71,6 +78,8 @@ def make_plan(
 ) -> Plan:
     """Choose ``budget`` rows of ``window`` among those that have no label as of ``now`` and that no earlier plan asks for.
 
+    ``labels.control`` of them is the control, drawn from all those rows alike; the rest goes where labels tell most. Given how many of a
+    stratum are chosen, they are a simple random sample of it, whichever of the two brought them.
     A second plan of a window keeps the strata of the first (``earlier``, oldest first), so that their labels add up.
 
     Raises:
@@ -97,16 +106,35 @@ def make_plan(
     total = np.bincount(stratum, minlength=count)
     mean = np.sqrt(np.bincount(stratum, expected**2, count) / np.maximum(total, 1))
     have = np.bincount(stratum[~free], minlength=count)
-    asked = allocate(total, mean, have, budget)
     rng = np.random.default_rng([seed, int(plan_id[2:], 16)])
-    picked: list[tuple[Any, int]] = []
-    for index in range(count):
-        among = np.flatnonzero(free & (stratum == index))
-        picked += [(rows["id"].iloc[place], index) for place in rng.choice(among, size=asked[index], replace=False)]
-    chosen = tuple(_plain(picked[place]) for place in rng.permutation(len(picked)))
+    control, rest = draw(free, stratum, mean, total, budget, spec.labels.control, rng)
+    picked = rng.permutation(np.concatenate([control, rest]))
+    chosen = tuple(_plain((rows["id"].iloc[place], stratum[place])) for place in picked)
+    at_random = frozenset(_plain((rows["id"].iloc[place], 0))[0] for place in control)
+    asked = np.bincount(stratum[picked], minlength=count)
     probability = tuple(float(n) / float(rest) if rest else 0.0 for n, rest in zip(asked, total - have, strict=True))
     design = Design(**{**vars(design), "asked": tuple(int(n) for n in asked)})
-    return Plan(plan_id, spec.model, budget, seed, now, design, chosen, probability)
+    return Plan(plan_id, spec.model, budget, seed, now, design, chosen, probability, at_random)
+
+
+def draw(
+    free: Mask, stratum: Counts, spread: Vector, total: Counts, budget: int, control: float, rng: np.random.Generator
+) -> tuple[Counts, Counts]:
+    """Return the places of at most ``budget`` rows to ask for: the control, a share of them drawn from all free rows alike, and the rest.
+
+    Args:
+        free: of each row, whether it can be asked for; the others have a label.
+        stratum: of each row.
+        spread, total: of each stratum, as of :func:`~vigil.labels.allocation.allocate`.
+    """
+    among = np.flatnonzero(free)
+    drawn = rng.choice(among, size=min(max(round(control * budget), 1), len(among)), replace=False)
+    left = free.copy()
+    left[drawn] = False
+    have = np.bincount(stratum[~left], minlength=len(total))
+    more = allocate(total, spread, have, budget - len(drawn))
+    places = [rng.choice(np.flatnonzero(left & (stratum == index)), size=size, replace=False) for index, size in enumerate(more)]
+    return drawn, np.concatenate(places)
 
 
 def frame_of(source: ModelSource, spec: ModelSpec, window: Window, now: datetime) -> pd.DataFrame:

@@ -16,7 +16,8 @@ from vigil.labels.plan import Plan
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 
-PLAN = "vigil_plan"  # no feature is called so
+PLAN, SAMPLE = "vigil_plan", "vigil_sample"  # no feature is called so
+CONTROL, PLANNED = "control", "planned"  # what SAMPLE says of a row
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what makes a spreadsheet take a text for a formula (OWASP, CSV Injection)
 
 
@@ -78,6 +79,7 @@ def _rows(source: ModelSource, spec: ModelSpec, plan: Plan) -> pd.DataFrame:
     known = known.drop_duplicates(columns.id).set_index(columns.id).loc[chosen].reset_index()
     chance = [plan.probability[stratum] for _, stratum in plan.chosen]
     known.insert(0, PLAN, plan.plan_id)
+    known.insert(1, SAMPLE, [CONTROL if each in plan.control else PLANNED for each in chosen])
     return known.assign(**{columns.label: pd.Series([None] * len(known), dtype="object"), probability_column(spec): chance})
 
 

@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 
 from vigil.errors import NotEnoughData, StoreError
-from vigil.labels.allocation import CONTROL
 from vigil.labels.keeping import kept_plan
 from vigil.labels.request import write_rows
 from vigil.review.queue import Pick, Why, purposive
@@ -58,7 +57,7 @@ class Session:
 def open_session(source: ModelSource, store: Store, spec: ModelSpec, window: Window, *, rows: int, seed: int, now: datetime) -> Session:
     """Return the session of a window, a number of rows and a seed: the stored one, or one that is made and stored.
 
-    A quarter of the rows (:data:`~vigil.labels.allocation.CONTROL`) is a plan of labels, where any row is without a label; the rest is
+    A share of the rows (``labels.control``) is a plan of labels, where any row is without a label; the rest is
     picked on purpose by what the champion knows.
 
     Raises:
@@ -74,7 +73,7 @@ def open_session(source: ModelSource, store: Store, spec: ModelSpec, window: Win
     if version is None:
         raise StoreError(f"{spec.model} has no version in service; run `vigil adopt {spec.model}`")
     try:
-        plan = kept_plan(source, store, spec, window, budget=max(round(CONTROL * rows), 2), seed=seed, now=now)
+        plan = kept_plan(source, store, spec, window, budget=max(round(spec.labels.control * rows), 2), seed=seed, now=now)
     except NotEnoughData:  # every row has a label
         plan = None
     chosen = [] if plan is None else [each for each, _ in plan.chosen]

@@ -277,13 +277,14 @@ class Drift(Grown):
 class Labels(Grown):
     """Ground truth: how late it comes and how much of it a window needs."""
 
-    later: ClassVar[tuple[str, ...]] = ("maturity", "review_rows", "budget", "suspected_times")
+    later: ClassVar[tuple[str, ...]] = ("maturity", "review_rows", "budget", "suspected_times", "control")
 
     delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
     minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
     maturity: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the expected labels from which a window counts; null: any
     review_rows: Annotated[int, Field(ge=4, le=1000)] | None = None  # of the review session that is made every week; null: none is
     budget: Annotated[int, Field(ge=2)] | None = None  # labels that a plan asks for; null: it is said with each plan
+    control: Annotated[float, Field(gt=0, le=1)] = 0.25  # share of a plan or a review session that is drawn from all rows alike; convention
     suspected_times: Annotated[float, Field(ge=1, le=20)] = 2.0  # the budget while harm is suspected, so that it is soon known; convention
 
 
