@@ -59,6 +59,7 @@ def main() -> None:
         for metric in BINARY if binary else REGRESSION:
             found = measured(stream, about["task"], metric, options.budget, options.repeats, options.windows)
             found["bound"] = bound(stream, metric, chosen, chance)
+            found["goal_possible"] = found["bound"] <= GOAL
             rows.append({"stream": name} | found)
     if options.json:
         print(json.dumps(rows, indent=1))  # noqa: T201
