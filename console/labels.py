@@ -84,10 +84,21 @@ def import_(
 
 
 @app.command()
-def status(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:
+def status(
+    context: typer.Context,
+    model: ModelArgument,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.html", help="Also draw the metric by window, estimates hatched, as a page.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
     """Show the labels of each window. How many, how mature, what is still needed to decide, and which plans are open."""
     work = workspace(context, model)
     rows = _status_rows(work)
+    if plot is not None and rows:
+        from console.labels_plot import page_of
+
+        plot.write_text(page_of(rows), encoding="utf-8")
     if as_json:
         print_json(rows)
     else:
@@ -148,6 +159,7 @@ def _status_rows(work: Workspace) -> list[dict[str, Any]]:
                 "value": None if metric is None else metric.value,
                 "low": None if metric is None else metric.low,
                 "high": None if metric is None else metric.high,
+                "threshold": None if metric is None else metric.threshold,
                 "verdict": None if metric is None else metric.verdict,
                 "estimated": None if estimate is None else estimate.value,
                 "estimated_low": None if estimate is None else estimate.low,

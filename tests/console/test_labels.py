@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 
 from console.exit_codes import ExitCode
-from tests.console.shop import MODEL, answer, call, fill_store, make_shop, write_data
+from console.labels_plot import ESTIMATE, page_of
+from tests.console.shop import MODEL, WEEK, answer, call, fill_store, make_shop, write_data
+from vigil.spec.model import Metric
 
 PLAN = ("labels", "plan", MODEL, "--budget", "6", "--window", "2024-01-01")
 
@@ -77,3 +81,32 @@ def test_without_a_number_the_specifications_budget_is_asked_for(shop: Path) -> 
     path.write_text(path.read_text() + "labels: {budget: 5}\n")
     (plan,) = answer(shop, *call_plan)
     assert plan["labels"] == 5
+
+
+def test_in_the_plot_estimates_are_hatched_and_measured_values_are_not(tmp_path: Path) -> None:
+    """A window of the one, one of both and one of neither; an estimate is never drawn as a measured value is."""
+    measured = {"model": MODEL, "metric": Metric.ROC_AUC, "value": 0.6125, "low": 0.5, "high": 0.7, "threshold": 0.6}
+    estimated = {"estimated": 0.8125, "estimated_low": 0.8, "estimated_high": 0.85}
+    nothing = dict.fromkeys([*measured, *estimated]) | {"model": MODEL, "metric": Metric.ROC_AUC}
+    weeks = [{"window_start": WEEK.shifted(n).start, "window_end": WEEK.shifted(n).end} for n in range(3)]
+    page = page_of([nothing | measured | weeks[0], nothing | measured | estimated | weeks[1], nothing | weeks[2]])
+    drawn = {each["name"]: each for each in traces(page) if each["type"] == "bar" or each.get("showlegend") is not False}
+    assert drawn[ESTIMATE]["marker"]["pattern"]["shape"] == "/"
+    assert (drawn[ESTIMATE]["base"], drawn[ESTIMATE]["y"]) == ([0.8], [pytest.approx(0.05)])
+    assert drawn["measured on labels"]["y"] == [0.6125, 0.6125]
+    assert drawn["limit"]["y"] == [0.6, 0.6]
+    assert "<script src=" not in page
+
+
+def test_the_plot_is_written_beside_the_table(shop: Path) -> None:
+    path = shop / "auc.html"
+    assert len(answer(shop, "labels", "status", MODEL, "--plot", str(path))) == 2
+    (measured,) = [each for each in traces(path.read_text()) if each["name"] == "measured on labels"]
+    assert measured["y"] == [0.61, 0.61]
+
+
+def traces(page: str) -> list[dict[str, Any]]:
+    """What a page gives plotly to draw."""
+    start = page.index("[", page.rindex("Plotly.newPlot("))
+    found: list[dict[str, Any]] = json.JSONDecoder().raw_decode(page[start:])[0]
+    return found
