@@ -1,4 +1,4 @@
-"""Commands about ground truth: ``labels plan`` asks for labels, ``labels import`` takes them, ``labels status`` shows what is known."""
+"""Commands about ground truth: ``labels plan`` asks for labels, ``import`` takes them, ``status`` and ``check`` show what is known."""
 
 from __future__ import annotations
 
@@ -105,6 +105,21 @@ def status(
         print_table(rows, STATUS, empty=f"no window of {model} was looked at yet; do with `vigil run {model}`")
 
 
+@app.command()
+def check(context: typer.Context, model: ModelArgument, as_json: Json = False) -> None:
+    """Look for labels of no prediction, in conflict at one moment, and from the future. How many, and one of each."""
+    from dataclasses import asdict
+
+    from vigil.labels.check import check_labels
+
+    work = workspace(context, model)
+    rows = [asdict(found) | {"verdict": found.verdict} for found in check_labels(work.source, work.spec, datetime.now(UTC))]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table(rows, CHECK, empty="nothing was looked for")
+
+
 def _plan_row(made: Plan, path: Path) -> dict[str, Any]:
     control = Counter(stratum for each, stratum in made.chosen if each in made.control)
     strata = [
@@ -206,6 +221,12 @@ def _control(row: Any) -> str:
     return came if value is None else f"{came}: {_number(value)} ({_number(low)} to {_number(high)})"
 
 
+CHECK = (
+    Column("labels", lambda row: row["oddity"]),
+    Column("predictions", lambda row: f"{row['count']:,}", right=True),
+    Column("such as", lambda row: "–" if row["example"] is None else str(row["example"])),
+    Column("verdict", lambda row: row["verdict"]),
+)
 STRATA = (
     Column("stratum", lambda row: str(row["stratum"]), right=True),
     Column("labels", lambda row: str(row["labels"]), right=True),

@@ -83,6 +83,16 @@ def test_without_a_number_the_specifications_budget_is_asked_for(shop: Path) -> 
     assert plan["labels"] == 5
 
 
+def test_odd_labels_are_listed(shop: Path) -> None:
+    rows = answer(shop, "labels", "check", MODEL)
+    assert [(row["oddity"], row["count"], row["verdict"]) for row in rows] == [
+        ("of no prediction", 0, "ok"),
+        ("in conflict at one moment", 0, "ok"),
+        ("from the future", 0, "ok"),
+    ]
+    assert "in conflict at one moment" in call(shop, "labels", "check", MODEL).stdout
+
+
 def test_in_the_plot_estimates_are_hatched_and_measured_values_are_not(tmp_path: Path) -> None:
     """A window of the one, one of both and one of neither; an estimate is never drawn as a measured value is."""
     measured = {"model": MODEL, "metric": Metric.ROC_AUC, "value": 0.6125, "low": 0.5, "high": 0.7, "threshold": 0.6}

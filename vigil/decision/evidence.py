@@ -178,7 +178,7 @@ def past_window(spec: ModelSpec, evaluation: Evaluation, measurements: Iterable[
             drift = found
         elif found.layer is Layer.PERFORMANCE and found.metric == spec.performance.metric.value and found.subject == WHOLE:
             performance = found
-        elif (found.layer, found.metric, found.subject) == (Layer.BUSINESS, VALUE, WHOLE):
+        elif (found.layer, found.metric, found.subject) == (Layer.BUSINESS, spec.business.north_star or VALUE, WHOLE):
             business = found
     anomaly = next((a.name for a in spec.policy.anomalies if a.overlaps(evaluation.window)), None)
     return PastWindow(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from vigil.business.value import VALUE
 from vigil.decision.phrases import number, percent, plural
 from vigil.measurement import WHOLE, Measurement
 from vigil.performance.label_free import PREFIX
@@ -22,10 +23,12 @@ def counts_of(counts: dict[str, dict[str, Any]]) -> str:
 
 
 def value_of(measurement: Measurement, spec: ModelSpec) -> str:
-    """Say what a prediction is worth, with its interval and what is wanted at least."""
-    unit = f" {spec.business.unit}" if spec.business.unit else ""
+    """Say what a prediction is worth, or the north-star KPI, with its interval and what is wanted at least."""
+    money = measurement.metric == VALUE
+    unit = f" {spec.business.unit}" if money and spec.business.unit else ""
     interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
-    return f"a prediction is worth {number(measurement.value)}{interval}{unit}, at least {number(measurement.threshold)} is wanted"
+    what = "a prediction is worth" if money else f"{measurement.metric} is"
+    return f"{what} {number(measurement.value)}{interval}{unit}, at least {number(measurement.threshold)} is wanted"
 
 
 def failure(measurement: Measurement) -> str:

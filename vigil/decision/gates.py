@@ -63,7 +63,7 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     performance = _sustained(evidence, spec.policy.performance, lambda past: past.performance, WORSE)
     numbers: dict[str, Any] = {"drift": drift, "performance": performance, "anomaly": evidence.current.anomaly}
     counts = {"drift": drift, "lower performance": performance}
-    if spec.business.minimum_value is not None:
+    if spec.business.decides:
         counts["lower value"] = numbers["business"] = _sustained(evidence, spec.policy.business, lambda past: past.business)
     if evidence.current.anomaly is not None:
         sentence = f"The window lies in the declared event “{evidence.current.anomaly}”, which is not acted on."
@@ -143,7 +143,7 @@ def harm(evidence: Evidence, spec: ModelSpec) -> GateResult:
     if found.confirmed and lasting:
         return GateResult(HARM, GateState.FIRED, f"Harm is confirmed by labels: {said(found, spec, limit)}.", numbers)
     worth = evidence.current.business
-    if spec.business.minimum_value is not None and worth is not None:
+    if spec.business.decides and worth is not None:
         numbers["business"] = count = _sustained(evidence, spec.policy.business, lambda past: past.business)
         if _worth_less(evidence, spec):
             sentence = (
@@ -245,7 +245,7 @@ def _pause(evidence: Evidence, spec: ModelSpec) -> tuple[int, int]:
 
 def _worth_less(evidence: Evidence, spec: ModelSpec) -> bool:
     """Tell whether what predictions are worth has surely been too little for long enough."""
-    if spec.business.minimum_value is None:
+    if not spec.business.decides:
         return False
     return bool(_sustained(evidence, spec.policy.business, lambda past: past.business)["sustained"])
 

@@ -148,6 +148,10 @@ class ModelSource:
         """
         return latest(self._observations.known_by(as_of), self.spec.columns)
 
+    def observations(self, as_of: datetime) -> ibis.Table:
+        """All observations of labels made at or before ``as_of`` (see :func:`vigil.sources.labels.observed_by`); errors as of labels."""
+        return self._observations.known_by(as_of)
+
     def labelled(self, windows: Sequence[Window], as_of: datetime) -> ibis.Table:
         """The predictions of ``windows`` that have a label at ``as_of``, ordered by event time and id.
 

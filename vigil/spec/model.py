@@ -352,12 +352,30 @@ class Kpi(SpecModel):
 class Business(Grown):
     """What predictions are worth."""
 
-    later: ClassVar[tuple[str, ...]] = ("minimum_value", "kpis")
+    later: ClassVar[tuple[str, ...]] = ("minimum_value", "kpis", "north_star")
 
     value: ConfusionValue | None = None  # binary; null: not measured
     unit: str = ""  # of the values, such as EUR
     minimum_value: float | None = None  # per prediction, wanted at least; a whole interval below it is a breach; null: shown only
     kpis: dict[Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")], Kpi] = {}  # noqa: RUF012 - pydantic copies it; by name
+    north_star: str | None = None  # the KPI that decisions read by its minimum; null: value_per_prediction, where minimum_value is given
+
+    @property
+    def decides(self) -> bool:
+        """Whether a decision reads what predictions bring: a north-star KPI, or their value against a minimum."""
+        return self.north_star is not None or self.minimum_value is not None
+
+    @model_validator(mode="after")
+    def _one_north_star(self) -> Business:
+        if self.north_star is None:
+            return self
+        kpi = self.kpis.get(self.north_star)
+        if kpi is None or kpi.minimum is None:
+            with_one = ", ".join(sorted(name for name, each in self.kpis.items() if each.minimum is not None)) or "none"
+            raise ValueError(f"north_star {self.north_star!r} is not a KPI with a minimum; those are: {with_one}")
+        if self.minimum_value is not None:
+            raise ValueError("north_star and minimum_value: decisions read one of the two; remove the other")
+        return self
 
 
 def measured_by_vigil(metric: str) -> bool:
