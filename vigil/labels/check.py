@@ -51,12 +51,13 @@ def check_labels(source: ModelSource, spec: ModelSpec, now: datetime) -> tuple[F
     """
     observed, columns = source.observations(EVER), spec.columns
     key, moment = observed[columns.id], observed[columns.label_time]
+    known: Any = not_after(moment, now)
     log = source.predictions()
     told = observed.group_by(each=key, at=moment).agg(said=observed[LABEL].nunique())
     odd = {
         Oddity.NO_PREDICTION: observed.anti_join(log, [(observed[columns.id], log[columns.id])]).select(each=columns.id),
         Oddity.CONFLICT: told.filter(told["said"] > 1).select("each"),
-        Oddity.FUTURE: observed.filter(~not_after(moment, now)).select(each=columns.id),
+        Oddity.FUTURE: observed.filter(~known).select(each=columns.id),
     }
     return tuple(_found(source, oddity, rows) for oddity, rows in odd.items())
 

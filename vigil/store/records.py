@@ -39,7 +39,7 @@ class Batch:
     """One content of one file of a model's rows: a file that was rewritten has several.
 
     Attributes:
-        kind: ``predictions`` or ``labels``.
+        kind: ``predictions``, ``labels`` or ``outcomes``.
         path: relative to the project's folder where it lies in it.
         sha256: of its bytes; :data:`ABSENT` where a person accepted that the file is gone.
         modified_ns: the file's time of modification, in nanoseconds since 1970.
