@@ -67,14 +67,15 @@ def expected_loss(
     the metric (MAPE: label 0) are left out.
 
     Args:
-        features: shape (m, columns); categories as codes, the most frequent first; NaN is a value of its own.
+        features: shape (m, columns); categories as codes, the most frequent first; NaN is a value of its own, infinite numbers count as
+            the largest.
         score: the predictions, shape (m,), finite; the tree sees them as one more feature.
 
     Raises:
         NotEnoughData: no row to estimate for, or fewer than two bands of past rows that count.
     """
     value_each, times = parts_of(metric, past.score, past.label, scoring or Scoring())
-    x, loss, weight = np.column_stack([past.features, past.score])[times > 0], value_each[times > 0], past.weight[times > 0]
+    x, loss, weight = _columns(past.features, past.score)[times > 0], value_each[times > 0], past.weight[times > 0]
     if len(score) == 0 or len(loss) < 2 * PER_BAND:
         raise NotEnoughData(
             f"the expected {metric} needs {2 * PER_BAND} past labels that count and a row, got {len(loss)} and {len(score)}"
@@ -83,7 +84,7 @@ def expected_loss(
     x, loss, weight = x[order], loss[order], weight[order]
     if loss.max() == 0:
         return Estimate(0.0, 0.0, 0.0)
-    now = np.column_stack([features, score])
+    now = _columns(features, score)
     now = now[np.lexsort(now.T)]
     expected, everywhere = _expected(x, loss, weight, now, rng)
     edges = _edges(expected)
@@ -113,6 +114,12 @@ def residual_measurement(features: Vector, score: Vector, past: Past, spec: Mode
         with suppress(NotEnoughData):
             found = expected_loss(performance.metric, features, score, past, **options)
     return shown_estimate(performance.metric, found, len(score), version=version, about=ABOUT, calibrated_on=len(past.label))
+
+
+def _columns(features: Vector, score: Vector) -> Vector:
+    """The features and the prediction beside each other; infinite numbers count as the largest that the trees take."""
+    largest = float(np.finfo(np.float32).max)
+    return np.clip(np.column_stack([features, score]), -largest, largest)
 
 
 def _expected(x: Vector, loss: Vector, weight: Vector, now: Vector, rng: np.random.Generator) -> tuple[Vector, Vector]:
