@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 
 from tests.console.shop import fill_store, make_shop
 from vigil.alerts.openmetrics import openmetrics
+from vigil.performance.label_free import PREFIX
 from vigil.project import Project
 from vigil.store.records import FlowRun
 
@@ -91,3 +92,16 @@ def test_the_dashboard_is_what_grafana_provisions() -> None:
         assert max(x for x, _ in cells) < 24
         taken |= cells
     assert len({panel["id"] for panel in DASHBOARD["panels"]}) == len(DASHBOARD["panels"])
+
+
+def test_estimates_are_drawn_otherwise_than_what_was_measured() -> None:
+    """By the name that a line has in the panel; a window's value is a line there, and of lines Grafana dashes, but does not hatch."""
+    (panel,) = (each for each in DASHBOARD["panels"] if each["title"] == "Performance")
+    (override,) = panel["fieldConfig"]["overrides"]
+    pattern = override["matcher"]["options"].strip("/")
+    legend = panel["targets"][0]["legendFormat"].replace("{{model}}", "churn")
+    drawn = {
+        metric: re.search(pattern, legend.replace("{{metric}}", metric)) for metric in (f"{PREFIX}mae", "mae", "prediction_powered_mae")
+    }
+    assert [metric for metric, found in drawn.items() if found] == [f"{PREFIX}mae"]
+    assert {each["id"]: each["value"] for each in override["properties"]}["custom.lineStyle"]["fill"] == "dash"

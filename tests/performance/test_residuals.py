@@ -67,19 +67,19 @@ def test_a_change_of_concept_is_not_seen() -> None:
     assert "blind to concept drift" in ABOUT
 
 
-@pytest.mark.parametrize(("hard", "size", "least"), [(False, 1.2, 0.90), (True, 1.7, 0.86)])
+@pytest.mark.parametrize(("hard", "size", "least"), [(False, 1.2, 0.88), (True, 1.7, 0.85)])
 def test_the_interval_covers_in_simulation(hard: bool, size: float, least: float) -> None:
-    """Of 150 draws of 300 past labels and 600 rows: 95 % give or take three standard errors (1.8 % each); of much harder rows 93 %.
+    """Of 100 draws of 300 past labels and 600 rows: 95 % give or take three standard errors (2.2 % each); of much harder rows 93 %.
 
     The mean size of errors is ``sqrt(2 / pi) (0.2 + 2 x)``, and x is .5 in the mean, of hard rows .75.
     """
     truth, held = float(np.sqrt(2 / np.pi) * size), 0
-    for number in range(150):
+    for number in range(100):
         rng = np.random.default_rng([5, number])
         past, now = drawn(rng, 300), drawn(rng, 600, hard=hard)
         found = expected_loss(Metric.MAE, now.features, now.score, past, rng=rng)
         held += found.low <= truth <= found.high
-    assert least <= held / 150 <= 0.995
+    assert least <= held / 100 < 1
 
 
 def test_no_order_of_rows_changes_it() -> None:
