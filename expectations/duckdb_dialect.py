@@ -28,7 +28,9 @@ class Dialect(duckdb_engine.Dialect):
 
     def get_columns(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> list[dict[str, Any]]:
         """Return the columns' names in order. No check that is asked of DuckDB looks at their types."""
-        names = connection.exec_driver_sql("SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", (table_name,))
+        names = connection.exec_driver_sql(
+            "SELECT column_name FROM duckdb_columns() WHERE table_name = ? ORDER BY column_index", (table_name,)
+        )
         return [{"name": name, "type": sa.types.NULLTYPE, "nullable": True, "default": None} for (name,) in names]
 
     def get_pk_constraint(self, connection: Any, table_name: str, schema: str | None = None, **_: Any) -> dict[str, Any]:
