@@ -78,6 +78,16 @@ class Registry:
             self._close_runs(spec, candidate.decision_id, version)
             return str(version.version)
 
+    def rehearse(self) -> None:
+        """Save a model to nowhere: MLflow then has what it imports and reads once in a process, such as a list of what is installed."""
+        import mlflow.sklearn
+        from sklearn.dummy import DummyRegressor
+
+        with tempfile.TemporaryDirectory() as scratch:
+            mlflow.sklearn.save_model(
+                DummyRegressor(), f"{scratch}/model", serialization_format="cloudpickle", pip_requirements=["scikit-learn"]
+            )
+
     def find(self, model: str, decision_id: str) -> str | None:
         """Return the version that a decision caused; None where there is none."""
         with self._speaking(f"looking for {model} of decision {decision_id}"):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,22 @@ def test_each_way_to_fail_has_a_name(folder: Path, function: str, limits: dict[s
     assert trainer._process.poll() is not None
     if function == "raises":
         assert trainer.output.startswith("before it failed\nTraceback")
+
+
+def test_what_is_made_ready_meanwhile_is_ready_when_it_has_trained_and_fails_nothing(folder: Path) -> None:
+    """A trainer that fails is awaited too; what fails beside one is lost, for it fails again where it is needed."""
+    done = []
+
+    def meanwhile() -> None:
+        trainer._process.wait()  # longer than there is to train
+        done.append(threading.current_thread() is not threading.main_thread())
+        raise RuntimeError("MLflow is not running")
+
+    with TrainerProcess(folder, spec("train"), meanwhile) as trainer:
+        (model,) = trainer.fit(ROWS)
+    with TrainerProcess(folder, spec("raises"), meanwhile) as trainer, pytest.raises(TrainingFailed):
+        trainer.fit(ROWS)
+    assert (model.share, done) == (0.25, [True, True])
 
 
 def test_it_is_ended_where_it_is_not_asked(folder: Path) -> None:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vigil.challenger.compare import Comparison
 from vigil.challenger.criteria import Standing
@@ -20,6 +21,9 @@ from vigil.measurement import TRAINING, WHOLE, Layer
 from vigil.spec.model import Metric, ModelSpec, Task
 from vigil.store.contract import Store
 from vigil.store.records import PromotionKind, Version
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
 LATEST_WINDOWS = 12  # shown of its service
@@ -120,17 +124,23 @@ def as_html(card: Card) -> str:
 
 
 def _rendered(template: str, card: Card) -> str:
+    return _templates().get_template(template).render(card=card)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """The templates, each compiled once in a process."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=jinja2.select_autoescape(["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"md": escaped, "number": number}
-    return environment.get_template(template).render(card=card)
+    return environment
 
 
 def _standing(store: Store, version: Version) -> str:

@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -76,6 +78,9 @@ class TrainerHere:
 class TrainerProcess:
     """Fits in a process of its own, once; it starts on entry, so that it imports the trainer while the caller reads the rows.
 
+    Args:
+        meanwhile: what this process makes ready while the other trains. What it raises is lost: it is raised again where that is needed.
+
     Attributes:
         seconds: how long the fit took, until it ended or was ended.
         peak_mb: the most resident memory seen of the process and its children together; shared pages count in each.
@@ -83,8 +88,9 @@ class TrainerProcess:
         searched: as of :class:`Fitter`.
     """
 
-    def __init__(self, folder: Path, spec: ModelSpec) -> None:
+    def __init__(self, folder: Path, spec: ModelSpec, meanwhile: Callable[[], None] | None = None) -> None:
         self._folder, self._spec, self._limits = folder, spec, spec.training.limits
+        self._meanwhile = meanwhile
         self.seconds, self.peak_mb, self.output = 0.0, 0.0, ""
         self.searched: Searched | None = None
 
@@ -113,13 +119,16 @@ class TrainerProcess:
         began = time.monotonic()
         pickle.dump((self._spec, frames), self._request)  # not its canonical JSON, which sorts the features: their order is the columns'
         self._request.flush()
-        try:
-            self._tell("fit\n")
-            self._wait(began)
-        finally:
-            self._end()
-            self.seconds = time.monotonic() - began
-            self.output = _end_of(self._printed)
+        with ThreadPoolExecutor(max_workers=1) as beside:  # at its end all is done: one of two threads that import may see half a module
+            try:
+                self._tell("fit\n")
+                if self._meanwhile is not None:
+                    beside.submit(self._meanwhile)
+                self._wait(began)
+            finally:
+                self._end()
+                self.seconds = time.monotonic() - began
+                self.output = _end_of(self._printed)
         return self._answered()
 
     def for_trials(self) -> Trainer:
