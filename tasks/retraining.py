@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.promotion import move_champion
 from tasks.registry import ADOPTED, CHALLENGER, Candidate, Registry
 from vigil import __version__
+from vigil.challenger import shapley
 from vigil.challenger.attempts import make_recorded
 from vigil.challenger.compare import Comparison
 from vigil.challenger.make import Made, compare_with_champion, make_first
@@ -129,6 +130,8 @@ def make_ready(project: Project) -> None:
     """Import, open and read what measuring and registering a first model in a process needs, for while that is trained in another."""
     import sklearn.inspection  # noqa: F401 - by which the importance of features is measured
 
+    if shapley.is_installed():
+        import shap  # noqa: F401
     Registry(project).rehearse()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -61,8 +62,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
         "excluded": {"2013-02-11/2013-02-18": f"decided FIX_DATA: {HOSTILE}"},
         "training_digest": "abc",
         "search": SEARCHED,
+        "shap": {"mean_abs": {"wind": 0.125, "carrier": 0.05}, "rows": 100, "background": 50},
     }
-    opened.save_version(_version("1", {}))
+    opened.save_version(_version("1", {"shap": {"failed": f"TypeError: {HOSTILE}"}}))
     opened.move_champion(SPEC.model, "1", expected_token=0, kind=PromotionKind.ADOPTED, by="vigil", reason="first", at=NOW)
     opened.request_retraining("d1", model=SPEC.model, champion="1", at=NOW)
     opened.save_version(_version("2", training, decision_id="d1", parent="1"))
@@ -139,6 +141,23 @@ def test_it_tells_which_parameters_a_search_chose_and_how_much_to_believe_of_tha
     told = dict(card.data)["parameters"]
     assert told.startswith("{'C': 0.5, 'penalty': ")
     assert told.endswith(", the best of 20 trials (3 failed): roc auc 0.75 on 1,100 later rows; the best of many looks better than it is")
+
+
+def test_shap_values_stand_beside_the_importance_where_there_are_some(card: Card) -> None:
+    assert card.importance == (("wind", 0.75), ("carrier", 0.25))
+    assert dict(card.shap) == {"wind": "0.125", "carrier": "0.05"}
+    assert "moves the probability from row to row, rightly or wrongly: of 100 held-out rows, each against 50." in as_html(card)
+    assert "| wind | 0.75 | 0.125 |" in as_markdown(card)
+
+
+def test_without_shap_values_it_says_why_and_how_to_have_them(store: SqlStore) -> None:
+    """Those of the first version failed; of a version without any the extra was not installed."""
+    first = store.version(SPEC.model, "1")
+    assert first is not None
+    card = card_of(store, first)
+    assert (card.shap, card.about_shap) == ({}, f"There are no SHAP values: TypeError: {HOSTILE}.")
+    assert "| carrier | 0.25 |\n" in as_markdown(card)
+    assert "pip install 'vigil[shap]'" in card_of(store, replace(first, training={})).about_shap
 
 
 def test_a_first_version_has_a_card_too(store: SqlStore) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vigil.challenger.compare import Comparison
 from vigil.challenger.criteria import Standing
+from vigil.challenger.shapley import SHAP
 from vigil.decision.markdown import CRITERIA, criterion_cells, escaped
 from vigil.decision.phrases import number, when
 from vigil.errors import StoreError
@@ -48,7 +49,8 @@ class Card:
         standing: how the version stands: champion since when, challenger of which decision, and so on.
         data: name and value of what it was made from.
         excluded: windows that were left out, with the reason.
-        importance: feature -> share, largest first.
+        importance: feature -> share by permutation, largest first.
+        shap: feature -> mean absolute SHAP value, as text; empty where there are none. ``about_shap`` says of what, or why not.
         calibration: bins (:class:`vigil.performance.calibration.Bin`) as plain JSON; empty of a regression.
         cause: why it was made.
         comparison: what the comparison with the champion said, in words; its criteria in ``criteria``.
@@ -68,6 +70,8 @@ class Card:
     fairness: Table
     calibration: tuple[Mapping[str, Any], ...]
     importance: tuple[tuple[str, float], ...]
+    shap: Mapping[str, str]
+    about_shap: str
     limits: tuple[str, ...]
     cause: str
     comparison: str
@@ -105,6 +109,8 @@ def card_of(store: Store, version: Version) -> Card:
         fairness=_measured(("group", "measure"), [(each["subject"], each["metric"].replace("_", " "), each) for each in fairness]),
         calibration=tuple(training.get("calibration", ())),
         importance=tuple(sorted(version.importance.items(), key=lambda item: (-item[1], item[0]))),
+        shap={name: number(value) for name, value in training.get(SHAP, {}).get("mean_abs", {}).items()},
+        about_shap=_about_shap(training.get(SHAP), spec),
         limits=tuple(_limits(spec, version, parts, comparison)),
         cause=_cause(store, version),
         comparison="Not compared: there was no champion." if version.decision_id is None else _said(comparison),
@@ -198,6 +204,18 @@ def _measured(names: Row, rows: Sequence[tuple[Any, ...]]) -> Table:
         for *given, each in rows
     )
     return Table((*names, "value", "interval", "rows"), tuple(cells))
+
+
+def _about_shap(found: Mapping[str, Any] | None, spec: ModelSpec) -> str:
+    if found is None:
+        return "With `pip install 'vigil[shap]'`, the next version's SHAP values stand beside this."
+    if "failed" in found:
+        return f"There are no SHAP values: {found['failed']}."
+    scored = "probability" if spec.task is Task.BINARY else "predicted value"
+    return (
+        f"Mean |SHAP| is how far a feature moves the {scored} from row to row, rightly or wrongly: of {found['rows']:,} held-out rows, "
+        f"each against {found['background']:,}."
+    )
 
 
 def _limits(spec: ModelSpec, version: Version, parts: Sequence[Mapping[str, Any]], comparison: Comparison | None) -> Iterator[str]:

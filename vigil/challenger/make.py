@@ -26,6 +26,7 @@ from vigil.challenger.held_out import measured_on
 from vigil.challenger.recalibrate import method_for, recalibrate
 from vigil.challenger.rows import GROUP, LABEL, WEIGHT, before_gap, groups_of, labelled_rows, rows_digest, training_rows
 from vigil.challenger.search import Searched
+from vigil.challenger.shapley import SHAP, mean_absolute_shap
 from vigil.challenger.span import better_span, try_spans
 from vigil.challenger.trainer import Fitter
 from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
@@ -55,7 +56,8 @@ class Made:
         baseline: the performance metric on held-out rows.
         importance: feature -> share.
         layout, profile: JSON of the reference.
-        held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`).
+        held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`), and under ``shap`` what
+            moves its score (:func:`vigil.challenger.shapley.mean_absolute_shap`).
         searched: the search for its parameters; None where there was none.
         output: the end of what the trainer printed.
     """
@@ -275,6 +277,7 @@ def _finish(
             f"{spec.model}: {spec.performance.metric} on held-out rows is {baseline}", outcome=TrainingOutcome.NOT_A_NUMBER
         )
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
+    explained = mean_absolute_shap(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
     with _as_table(work, held_out.assign(**{spec.columns.score: scores})) as scored:
         population = _population(work, windows, include_reference=bool(lineage["include_reference"]))
         layout, profile = reference_of(population, scored, spec)
@@ -287,7 +290,7 @@ def _finish(
         importance=importance,
         layout=layout.to_json(),
         profile=profile.to_json(),
-        held_out=measured_on(held_out, scores, spec),
+        held_out=measured_on(held_out, scores, spec) | ({} if explained is None else {SHAP: explained}),
         searched=searched,
     )
 
