@@ -15,7 +15,7 @@ import pytest
 
 from tests.challenger.build import spec_of
 from tests.store.build import NOW, WEEK, a_decision, an_evaluation
-from vigil.challenger.card import Card, as_html, as_markdown, card_of
+from vigil.challenger.card import Card, Table, as_html, as_markdown, card_of
 from vigil.challenger.compare import compare
 from vigil.challenger.held_out import measured_on
 from vigil.challenger.rows import labelled_rows
@@ -135,6 +135,18 @@ def test_it_tells_what_was_left_out_what_was_compared_and_who_let_it_serve(card:
     assert {row[0] for row in card.criteria.rows} >= {"non inferiority", "calibration"}
     assert card.approvals.rows == (("2013-03-09 07:30 UTC", "promoted", "ada", HOSTILE),)
     assert any("the storm" in limit for limit in card.limits)
+
+
+def test_what_was_judged_stands_before_what_is_only_shown(card: Card) -> None:
+    standings = [row[-1] for row in card.criteria.rows]
+    assert standings[0] == "passed"
+    assert standings == sorted(standings, key=["failed", "passed", "shown", "not enough data"].index)
+    assert len(set(standings)) > 2
+
+
+def test_a_measurement_in_breach_is_seen_at_once(card: Card) -> None:
+    page = as_html(replace(card, service=Table(("window", "data quality", "roc auc"), (("one", "ok", "0.6 breach"),))))
+    assert '<td class="good">ok</td><td class="bad">0.6 breach</td>' in page
 
 
 def test_it_tells_which_parameters_a_search_chose_and_how_much_to_believe_of_that(card: Card) -> None:

@@ -114,7 +114,7 @@ def card_of(store: Store, version: Version) -> Card:
         limits=tuple(_limits(spec, version, parts, comparison)),
         cause=_cause(store, version),
         comparison="Not compared: there was no champion." if version.decision_id is None else _said(comparison),
-        criteria=Table(CRITERIA, () if comparison is None else tuple(map(criterion_cells, comparison.to_json()["criteria"]))),
+        criteria=Table(CRITERIA, () if comparison is None else tuple(_criteria(comparison))),
         approvals=Table(("when", "what", "by", "why"), tuple(_approvals(store, version))),
         service=_service(store, spec, version),
     )
@@ -208,7 +208,7 @@ def _measured(names: Row, rows: Sequence[tuple[Any, ...]]) -> Table:
 
 def _about_shap(found: Mapping[str, Any] | None, spec: ModelSpec) -> str:
     if found is None:
-        return "With `pip install 'vigil[shap]'`, the next version's SHAP values stand beside this."
+        return "With the extra shap (pip install 'vigil[shap]') the next version's SHAP values stand beside this."
     if "failed" in found:
         return f"There are no SHAP values: {found['failed']}."
     scored = "probability" if spec.task is Task.BINARY else "predicted value"
@@ -246,6 +246,13 @@ def _cause(store: Store, version: Version) -> str:
 def _comparison(store: Store, version: Version) -> Comparison | None:
     retraining = None if version.decision_id is None else store.retraining(version.decision_id)
     return Comparison.from_json(retraining.comparison) if retraining is not None and retraining.comparison else None
+
+
+def _criteria(comparison: Comparison) -> Iterator[Row]:
+    """What failed first, then what passed, what is only shown, and what could not be judged."""
+    standings = (Standing.FAILED, Standing.PASSED, Standing.SHOWN, Standing.NOT_ENOUGH_DATA)
+    for each in sorted(comparison.to_json()["criteria"], key=lambda each: standings.index(each["standing"])):
+        yield criterion_cells(each)
 
 
 def _said(comparison: Comparison | None) -> str:
