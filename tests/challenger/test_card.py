@@ -15,7 +15,7 @@ import pytest
 
 from tests.challenger.build import spec_of
 from tests.store.build import NOW, WEEK, a_decision, an_evaluation
-from vigil.challenger.card import Card, Table, as_html, as_markdown, card_of
+from vigil.challenger.card import Card, Table, as_description, as_html, as_markdown, card_of
 from vigil.challenger.compare import compare
 from vigil.challenger.held_out import measured_on
 from vigil.challenger.rows import labelled_rows
@@ -221,6 +221,18 @@ def test_the_page_is_whole_loads_nothing_and_runs_nothing(card: Card) -> None:
     assert (tags.open, tags.loaded) == ([], [])
     assert not tags.seen & {"script", "b", "link", "img", "iframe"}
     assert page.count("&lt;script&gt;") >= 3
+
+
+def test_the_registrys_page_tells_first_what_matters_and_where_the_card_is(card: Card) -> None:
+    """The standing, the cause, the first metric with its interval and the comparison; what came from data is escaped."""
+    standing, cause, measured, compared, where = as_description(card).split("\n\n")
+    assert standing == "**Standing:** champion since 2013-03-09 07:30 UTC"
+    assert cause.startswith("**Why it was made:** Decision d1")
+    assert "<script>" not in cause
+    assert measured.startswith("**Measured:** roc auc ")
+    assert measured.endswith(") on 400 held-out rows")
+    assert "The challenger is better." in compared
+    assert "card/card.html" in where
 
 
 def test_markdown_keeps_what_came_from_data_in_its_cell(card: Card) -> None:

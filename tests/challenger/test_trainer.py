@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(fold
     assert one.trained_in == other.trained_in != os.getpid()
     assert one.predict_proba(ROWS).shape == (20, 2)
     assert "vt_process" not in sys.modules
+    assert trainer.code_digest == sha256(f"vt_process {len(TRAINER)}\n{TRAINER}".encode()).hexdigest()
     assert trainer.output == "fitting 20 rows for delay, ['wind', 'carrier'], hashes by 0, loaded: []\n" * 2
 
 
@@ -179,3 +181,20 @@ def test_here_it_is_fitted_in_this_process(folder: Path) -> None:
     """The back-test's way: the same contract."""
     (model,) = TrainerHere(folder, spec("train")).fit(ROWS)
     assert (model.share, model.trained_in) == (0.25, os.getpid())
+
+
+def test_other_code_has_another_digest_also_where_the_trainer_imports_it(tmp_path: Path) -> None:
+    """The module that the trainer imports counts; a file that it does not import does not."""
+
+    def digest(name: str, helper: str) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        helped = "def helped(rows, spec, params):\n    return vt_helper.made(Share)\n"
+        (folder / "vt_process.py").write_text(f"import vt_helper\n{TRAINER}\n{helped}")
+        (folder / "vt_helper.py").write_text(f"def made(share):\n    return share({helper})\n")
+        (folder / f"vt_{name}.py").write_text("")
+        here = TrainerHere(folder, spec("helped"))
+        here.fit(ROWS)
+        return here.code_digest
+
+    assert digest("one", "0.5") == digest("same", "0.5") != digest("other", "0.25")

@@ -129,6 +129,14 @@ def as_html(card: Card) -> str:
     return _rendered("card.html.j2", card)
 
 
+def as_description(card: Card) -> str:
+    """Return what is to be known first, as Markdown for the version's page in the registry."""
+    measured = next((f"{name} {value} ({interval}) on {rows} held-out rows" for name, value, interval, rows in card.performance.rows), "")
+    lines = {"Standing": card.standing, "Why it was made": card.cause, "Measured": measured, "Compared": card.comparison}
+    told = [f"**{name}:** {escaped(text)}" for name, text in lines.items() if text]
+    return "\n\n".join([*told, "The model card is among the artifacts of the source run: `card/card.html`."])
+
+
 def _rendered(template: str, card: Card) -> str:
     return _templates().get_template(template).render(card=card)
 
@@ -175,6 +183,8 @@ def _data(version: Version, spec: ModelSpec) -> Iterator[tuple[str, str]]:
     elif training.get("baseline_rows"):
         yield "measured on", "the last fifth of these rows, by a fit to the others"
     yield "trainer", f"{spec.training.trainer} {dict(spec.training.params) or ''}".strip()
+    if training.get("code_digest"):
+        yield "digest of the trainer's code", str(training["code_digest"])
     if training.get("search"):
         yield "parameters", _searched(training["search"])
     yield "features", ", ".join(spec.features)

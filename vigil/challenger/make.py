@@ -93,6 +93,7 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
     earlier = _before_gap(rows.iloc[:cut], held_out, spec)
     early, model = fitter.fit(earlier, rows)
     lineage = {
+        "code_digest": fitter.code_digest,
         "baseline_rows": len(earlier),
         "trained_on": [],
         "holdout": [],
@@ -152,6 +153,7 @@ def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champio
     else:
         (model,) = fitter.fit(rows)
         searched = fitter.searched
+        lineage["code_digest"] = fitter.code_digest
     return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on, searched)
 
 

@@ -1,14 +1,16 @@
-"""The project's own Python code: how its folder is put on the import path, and which of the imported modules are its own."""
+"""The project's own Python code: how its folder is put on the import path, which of the imported modules are its own, and their digest."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOMS = frozenset({"vigil", "expectations", "tasks", "flows", "console", "deployments", "examples"})  # vigil's own packages
 
@@ -42,6 +44,20 @@ def project_modules(folder: Path) -> tuple[ModuleType, ...]:
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] not in ROOMS | {"__main__"} and "site-packages" not in str(_location(module)) and _lies_in(module, folder)
     )
+
+
+def code_digest(folder: Path, function: Callable[..., Any]) -> str:
+    """Return the SHA-256 of the names and texts of the project's imported modules, and of the one that defines ``function``.
+
+    Modules that the function has not imported yet are not in it: ask after it has run. Installed ones have versions.
+    """
+    modules = {module.__name__: module for module in (*project_modules(folder), sys.modules[function.__module__])}
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        file = getattr(modules[name], "__file__", None)  # a package may have none
+        text = b"" if file is None else Path(file).read_bytes()
+        digest.update(f"{name} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
 
 
 @contextmanager

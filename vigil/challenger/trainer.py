@@ -28,7 +28,7 @@ import psutil  # type: ignore[import-untyped]
 
 import vigil
 from vigil.challenger.fit import Trainer, load_trainer
-from vigil.challenger.project_code import importable
+from vigil.challenger.project_code import code_digest, importable
 from vigil.challenger.search import Searched, fit_searched, with_params
 from vigil.errors import TrainingFailed, TrainingOutcome
 from vigil.spec.model import ModelSpec
@@ -43,9 +43,11 @@ class Fitter(Protocol):
 
     Attributes:
         searched: the search for parameters that the last fit came with; None where there was none.
+        code_digest: of the code that it was made by (:func:`vigil.challenger.project_code.code_digest`).
     """
 
     searched: Searched | None
+    code_digest: str
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
         """Return a model fitted to each of ``frames`` (of :func:`~vigil.challenger.rows.training_rows`).
@@ -66,9 +68,12 @@ class TrainerHere:
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self._folder, self._spec = folder, spec
         self.searched: Searched | None = None
+        self.code_digest = ""
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
-        models, self.searched = fit_searched(load_trainer(self._folder, self._spec.training.trainer), frames, self._spec)
+        trainer = load_trainer(self._folder, self._spec.training.trainer)
+        models, self.searched = fit_searched(trainer, frames, self._spec)
+        self.code_digest = code_digest(self._folder, trainer)
         return models
 
     def for_trials(self) -> Trainer:
@@ -85,13 +90,13 @@ class TrainerProcess:
         seconds: how long the fit took, until it ended or was ended.
         peak_mb: the most resident memory seen of the process and its children together; shared pages count in each.
         output: the end of what it printed.
-        searched: as of :class:`Fitter`.
+        searched, code_digest: as of :class:`Fitter`.
     """
 
     def __init__(self, folder: Path, spec: ModelSpec, meanwhile: Callable[[], None] | None = None) -> None:
         self._folder, self._spec, self._limits = folder, spec, spec.training.limits
         self._meanwhile = meanwhile
-        self.seconds, self.peak_mb, self.output = 0.0, 0.0, ""
+        self.seconds, self.peak_mb, self.output, self.code_digest = 0.0, 0.0, "", ""
         self.searched: Searched | None = None
 
     def __enter__(self) -> Self:
@@ -167,6 +172,7 @@ class TrainerProcess:
         said = json.loads(header)
         if said["outcome"] != TrainingOutcome.TRAINED:
             raise TrainingFailed(said["message"], outcome=TrainingOutcome(said["outcome"]))
+        self.code_digest = said["code_digest"]
         self.searched = None if said["searched"] is None else Searched.from_json(said["searched"])
         try:
             with importable(self._folder):
