@@ -23,7 +23,7 @@ SHAP = "shap"  # its key among what is kept with a version
 ROWS, BACKGROUND = 100, 25  # explained at most, and what each is compared with (convention)
 COALITIONS = 4  # sets of features scored for each feature (convention)
 LEAST_ROWS = 20
-SCORED = 100_000  # rows that a version scores for it, where that leaves LEAST_ROWS: about a second of a boosted model
+SCORED = 50_000  # rows that a version scores for it, where that leaves LEAST_ROWS: some two seconds of a boosted model behind encoders
 SECONDS = 10.0
 
 
