@@ -63,7 +63,7 @@ def show_retraining(work: Workspace, retraining: Retraining) -> None:
 
 
 def mark_runs(retraining: Retraining) -> None:
-    """Tag the runs of a retraining by its model, and while it waits for approval; show in the state of those that ended how it stands now."""
+    """Tag a retraining's runs by its model, and while it waits for approval; show in the state of those that ended how it stands now."""
     marks = [retraining.model, *[WAITS] * (retraining.state is RetrainingState.WAITING)]
     named = FlowRunFilter(name=FlowRunFilterName(any_=[retrain_run_name(retraining.decision_id)]))
     with get_client(sync_client=True) as client:
