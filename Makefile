@@ -31,7 +31,7 @@ spark: $(STAMP) ## prove that Spark counts what DuckDB counts (installs pyspark 
 # Not part of `make test` either: with numba and LLVM shap is 210 MB that few need.
 shap: $(STAMP) ## prove that SHAP values are what they say (installs shap into .shap/)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps --target .shap 'shap>=0.51,<1' slicer numba llvmlite
-	PYTHONPATH=.shap $(BIN)/python -m pytest -n 0 tests/challenger/test_shapley.py
+	PYTHONPATH=.shap $(BIN)/python -m pytest -n 0 tests/challenger/test_shapley.py tests/challenger/test_attempts.py
 
 benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS='--rows 1000000 --json')
 	$(BIN)/python -m benchmarks.profile $(ARGS)

@@ -6,11 +6,10 @@ import hashlib
 import importlib
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 ROOMS = frozenset({"vigil", "expectations", "tasks", "flows", "console", "deployments", "examples"})  # vigil's own packages
 
@@ -46,16 +45,17 @@ def project_modules(folder: Path) -> tuple[ModuleType, ...]:
     )
 
 
-def code_digest(folder: Path, function: Callable[..., Any]) -> str:
-    """Return the SHA-256 of the names and texts of the project's imported modules, and of the one that defines ``function``.
+def code_digest(folder: Path, reference: str) -> str:
+    """Return the SHA-256 of the names and texts of the project's imported modules, and of the one of ``module:function``.
 
-    Modules that the function has not imported yet are not in it: ask after it has run. Installed ones have versions.
+    Modules that have not been imported yet are not in it: ask after the function has run. Installed ones have versions.
     """
-    modules = {module.__name__: module for module in (*project_modules(folder), sys.modules[function.__module__])}
+    modules = {module.__name__: module for module in (*project_modules(folder), sys.modules[reference.partition(":")[0]])}
     digest = hashlib.sha256()
     for name in sorted(modules):
-        file = getattr(modules[name], "__file__", None)  # a package may have none
-        text = b"" if file is None else Path(file).read_bytes()
+        file, text = getattr(modules[name], "__file__", None), b""  # a package may have none
+        with suppress(OSError):  # a file that is gone, or lies in an archive
+            text = b"" if file is None else Path(file).read_bytes()
         digest.update(f"{name} {len(text)}\n".encode() + text)
     return digest.hexdigest()
 

@@ -71,9 +71,9 @@ class TrainerHere:
         self.code_digest = ""
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
-        trainer = load_trainer(self._folder, self._spec.training.trainer)
-        models, self.searched = fit_searched(trainer, frames, self._spec)
-        self.code_digest = code_digest(self._folder, trainer)
+        reference = self._spec.training.trainer
+        models, self.searched = fit_searched(load_trainer(self._folder, reference), frames, self._spec)
+        self.code_digest = code_digest(self._folder, reference)
         return models
 
     def for_trials(self) -> Trainer:

@@ -32,7 +32,7 @@ def main(folder: Path, reference: str, request: int, answer: int) -> None:
         trainer = load_trainer(folder, reference)
         asked.wait()
         (models, searched), outcome, message = _fitted(trainer, folder, request), TrainingOutcome.TRAINED, ""
-        code = code_digest(folder, trainer)
+        code = code_digest(folder, reference)
     except TrainingFailed as error:
         traceback.print_exception(error.__cause__ or error)
         models, searched, outcome, message = b"", None, error.outcome, str(error)
