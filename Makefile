@@ -11,7 +11,7 @@ LOCK_EXTRAS = example postgres search dev
 LOCK_ARGS =
 ARGS =
 
-.PHONY: help demo test spark mutation lint lock benchmark kills clean distclean
+.PHONY: help demo test spark shap mutation lint lock benchmark kills clean distclean
 .DEFAULT_GOAL := help
 
 help: ## list what can be made
@@ -27,6 +27,11 @@ test: $(STAMP) ## run all tests (PYTEST_ARGS='tests/store -x' for some of them)
 spark: $(STAMP) ## prove that Spark counts what DuckDB counts (installs pyspark into .spark/; needs Java 17 or later)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .spark 'pyspark>=4.0.5,<4.1'
 	PYTHONPATH=.spark $(BIN)/python -m pytest -n 0 tests/profile/test_spark.py tests/profile/test_spark_cluster.py tests/sources/test_spark.py
+
+# Not part of `make test` either: with numba and LLVM shap is 210 MB that few need.
+shap: $(STAMP) ## prove that SHAP values are what they say (installs shap into .shap/)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --no-deps --target .shap 'shap>=0.51,<1' slicer numba llvmlite
+	PYTHONPATH=.shap $(BIN)/python -m pytest -n 0 tests/challenger/test_shapley.py tests/challenger/test_attempts.py
 
 benchmark: $(STAMP) ## measure profiling beside a raw scan and other tools (ARGS='--rows 1000000 --json')
 	$(BIN)/python -m benchmarks.profile $(ARGS)
@@ -60,7 +65,7 @@ lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for ne
 	fi
 
 clean: ## remove caches, builds and the demo's project
-	rm -rf .demo .spark .mutation mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf .demo .spark .shap .mutation mutants .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
 	find . -path ./$(VENV) -prune -o -type d -name __pycache__ -prune -exec rm -rf {} +
 
 distclean: clean ## clean, and remove the virtual environment

@@ -1,9 +1,10 @@
 """Kill trials: the loop from a window to a promotion by a person, killed (SIGKILL) at one or two step boundaries and run again.
 
-Each trial copies a small project and its databases, runs the week that retrains and the approval in a process that kills itself at a
-boundary, runs it again, killed at another boundary where it is a pair, and then until it ends; and looks at what is there: one decision a
-window, one registered challenger, one champion, one answer, no run of MLflow that is still open. Boundaries come singly first, pairs after,
-drawn by the seed. What is spared is said in :mod:`tests.loop.kills`. With PostgreSQL both the store and MLflow are on it.
+A small project's week that retrains, and the approval, are run in a process that kills itself at a boundary. What that leaves is made once
+for each boundary; each trial copies it with its databases, runs it again, killed at another boundary where it is a pair, and then until it
+ends; and looks at what is there: one decision a window, one registered challenger, one champion, one answer, no run of MLflow that is still
+open. Boundaries come singly first, pairs after, drawn by the seed. What is spared is said in :mod:`tests.loop.kills`. With PostgreSQL both
+the store and MLflow are on it.
 
     python -m benchmarks.kills [--trials 200] [--first 0] [--seed 1] [--database sqlite|postgresql] [--seconds S] [--json]
 """
@@ -23,7 +24,7 @@ import traceback
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -145,18 +146,24 @@ def trials(chosen: range, rng: np.random.Generator, database: str, until: float)
 
 @dataclass(frozen=True)
 class Trials:
-    """Trials of one project on one kind of database. Runs are forks of this process."""
+    """Trials of one project on one kind of database. Runs are forks of this process.
+
+    Attributes:
+        left: boundary -> the project as a run that was to be killed there left it, and how that run ended.
+    """
 
     scratch: Path
     databases: Databases
+    left: dict[Step, tuple[str, int]] = field(default_factory=dict)
 
     def __call__(self, name: str, steps: list[Step]) -> dict[str, Any]:
-        from_the_decision = not any(map(of_the_window, steps))
-        self.copy("decided" if from_the_decision else "ready", name)
+        left, ended = self.left_by(steps[0])
+        self.copy(left, name)
         said, killed, waiting = [], [], list(steps)
-        for _ in range(MOST_RUNS):
+        for number in range(MOST_RUNS):
             step = waiting.pop(0) if waiting else None
-            ended = self.run(name, step, from_the_decision=from_the_decision)
+            if number:
+                ended = self.run(name, step, from_the_decision=not of_the_window(steps[0]))
             if ended == -signal.SIGKILL and step is not None:
                 killed.append(" ".join(step))
             elif ended != 0:
@@ -168,6 +175,13 @@ class Trials:
         shutil.rmtree(self.folder(name))
         self.databases.drop(name)
         return {"asked": [" ".join(step) for step in steps], "killed": killed, "wrong": said}
+
+    def left_by(self, step: Step) -> tuple[str, int]:
+        if step not in self.left:
+            name, from_the_decision = f"left_{len(self.left)}", not of_the_window(step)
+            self.copy("decided" if from_the_decision else "ready", name)
+            self.left[step] = name, self.run(name, step, from_the_decision=from_the_decision)
+        return self.left[step]
 
     def folder(self, name: str) -> Path:
         return self.scratch / name

@@ -2,8 +2,8 @@
 
 A made-up project of one binary model (numeric and categorical features, gradient boosting) is adopted several times, each time in a folder
 of its own whose databases are there already. Everything is the product's own: the trainer runs in its process. ``first`` is the first time
-in a process, when MLflow reads once what is installed; a worker pays it once. The processor's time is this process's: on a busy machine it
-says more than the clock, and of the training, which is another process, nothing.
+in this process, in which nothing was imported before: what that costs is made ready while the model is trained. The processor's time is
+this process's, without that: on a busy machine it says more than the clock, and of the training, which is another process, nothing.
 
     python -m benchmarks.registering [--rows 20000] [--repeat 5] [--json]
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
 import shutil
 import statistics
 import sys
@@ -27,6 +28,7 @@ import numpy as np
 import pandas as pd
 
 MODEL, NUMERIC = "loans", 10
+READY = "made ready meanwhile, processor"
 PARTS = ("measuring", "registering", "moving the champion", "model card")
 SPEC = """\
 model: loans
@@ -61,7 +63,10 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        made = make_project(Path(scratch) / "made", asked.rows)
+        made = Path(scratch) / "made"
+        maker = multiprocessing.get_context("spawn").Process(target=make_project, args=(made, asked.rows))
+        maker.start()
+        maker.join()
         taken = [parts_of(shutil.copytree(made, Path(scratch) / str(number))) for number in range(asked.repeat)]
     found = {part: {"first": taken[0][part], "median": statistics.median(each[part] for each in taken)} for part in taken[0]}
     if asked.json:
@@ -72,7 +77,7 @@ def main() -> None:
         sys.stdout.write(f"{part:34} first {each['first']:6.2f}  median {each['median']:6.2f}\n")
 
 
-def make_project(folder: Path, rows: int) -> Path:
+def make_project(folder: Path, rows: int) -> None:
     """Write specification, trainer and reference rows, and make the tables of both databases."""
     from tasks.registry import Registry
     from vigil.project import Project
@@ -90,14 +95,13 @@ def make_project(folder: Path, rows: int) -> Path:
     project = Project.open(folder)
     Registry(project)
     project.store().close()
-    return folder
 
 
 def parts_of(folder: Path) -> dict[str, float]:
     """Adopt the model and return the seconds that each part took."""
     from tasks.card import publish_card
     from tasks.promotion import move_champion
-    from tasks.retraining import register
+    from tasks.retraining import make_ready, register
     from vigil.challenger.make import make_first
     from vigil.challenger.trainer import TrainerProcess
     from vigil.store.records import PromotionKind
@@ -112,11 +116,16 @@ def parts_of(folder: Path) -> dict[str, float]:
         taken[part] = time.perf_counter() - began[0]
         taken[f"{part}, processor"] = time.process_time() - began[1]
 
+    def meanwhile() -> None:
+        make_ready(work.project)
+        taken[READY] = time.thread_time()
+
     now = datetime.now(UTC)
     work = Workspace.open(folder, MODEL)
-    with timed("measuring"), TrainerProcess(folder, work.spec) as trainer:
+    with timed("measuring"), TrainerProcess(folder, work.spec, meanwhile) as trainer:
         made = make_first(work, trainer)
     taken["measuring"] -= trainer.seconds
+    taken["measuring, processor"] -= taken[READY]
     with timed("registering"):
         version = register(work, replace(made, output=trainer.output), decision_id=None, parent=None, at=now)
     with timed("moving the champion"):

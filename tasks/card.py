@@ -7,7 +7,7 @@ from prefect.cache_policies import NO_CACHE
 
 from tasks.registry import Registry
 from tasks.retraining import ACROSS_A_NETWORK
-from vigil.challenger.card import as_html, as_markdown, card_of
+from vigil.challenger.card import as_description, as_html, as_markdown, card_of
 from vigil.workspace import Workspace
 
 
@@ -17,4 +17,5 @@ def publish_card(project: str, model: str, version: str | None) -> None:
     known = None if version is None else work.store.version(model, version)
     if known is not None:
         card = card_of(work.store, known)
-        Registry(work.project).keep_card(model, known.version, {"card.md": as_markdown(card), "card.html": as_html(card)})
+        documents = {"card.md": as_markdown(card), "card.html": as_html(card)}
+        Registry(work.project).keep_card(model, known.version, documents, as_description(card))

@@ -63,12 +63,12 @@ def show_retraining(work: Workspace, retraining: Retraining) -> None:
 
 
 def mark_runs(retraining: Retraining) -> None:
-    """Tag the runs of a retraining while it waits for approval, and show in the state of those that ended how it stands now."""
-    waiting = [WAITS] * (retraining.state is RetrainingState.WAITING)
+    """Tag a retraining's runs by its model, and while it waits for approval; show in the state of those that ended how it stands now."""
+    marks = [retraining.model, *[WAITS] * (retraining.state is RetrainingState.WAITING)]
     named = FlowRunFilter(name=FlowRunFilterName(any_=[retrain_run_name(retraining.decision_id)]))
     with get_client(sync_client=True) as client:
         for run in client.read_flow_runs(flow_run_filter=named):
-            tags = [*(tag for tag in run.tags if tag != WAITS), *waiting]
+            tags = [*(tag for tag in run.tags if tag not in (retraining.model, WAITS)), *marks]
             if set(tags) != set(run.tags):
                 client.update_flow_run(run.id, tags=tags)
             if run.state is not None and run.state.is_completed():

@@ -78,6 +78,16 @@ class Registry:
             self._close_runs(spec, candidate.decision_id, version)
             return str(version.version)
 
+    def rehearse(self) -> None:
+        """Save a model to nowhere: MLflow then has what it imports and reads once in a process, such as a list of what is installed."""
+        import mlflow.sklearn
+        from sklearn.dummy import DummyRegressor
+
+        with tempfile.TemporaryDirectory() as scratch:
+            mlflow.sklearn.save_model(
+                DummyRegressor(), f"{scratch}/model", serialization_format="cloudpickle", pip_requirements=["scikit-learn"]
+            )
+
     def find(self, model: str, decision_id: str) -> str | None:
         """Return the version that a decision caused; None where there is none."""
         with self._speaking(f"looking for {model} of decision {decision_id}"):
@@ -89,12 +99,13 @@ class Registry:
         with self._speaking(f"reading {model} version {version}"):
             return dict(self._version(model, version).tags)
 
-    def keep_card(self, model: str, version: str, documents: Mapping[str, str]) -> None:
-        """Keep a version's model card, file name -> text, in the folder ``card`` of its run; what was there is replaced."""
+    def keep_card(self, model: str, version: str, documents: Mapping[str, str], description: str) -> None:
+        """Keep a version's model card, file name -> text, in the folder ``card`` of its run, and its description, Markdown; both anew."""
         with self._speaking(f"writing the card of {model} version {version}"):
             run_id = self._version(model, version).run_id
             for name, text in documents.items():
                 self._client.log_text(run_id, text, f"card/{name}")
+            self._client.update_model_version(model, version, description=description[:LONGEST_TAG])
 
     # aliases --------------------------------------------------------------------------------------------------------
     def alias_version(self, model: str, alias: str) -> str | None:
@@ -204,10 +215,10 @@ class Registry:
         """A model that an earlier attempt logged whole, from the same rows, spec and code."""
         from mlflow.entities import LoggedModelStatus
 
-        same = ("vigil.decision_id", "vigil.training_digest", "vigil.spec_hash", "vigil.code_version")
+        same = ("vigil.decision_id", "vigil.training_digest", "vigil.spec_hash", "vigil.code_version", "vigil.code_digest")
         wanted = f"tags.`vigil.decision_id` = '{tags['vigil.decision_id']}'"
         for logged in self._client.search_logged_models([experiment], filter_string=wanted):
-            if logged.status == LoggedModelStatus.READY and all(logged.tags.get(key) == tags[key] for key in same):
+            if logged.status == LoggedModelStatus.READY and all(logged.tags.get(key) == tags.get(key) for key in same):
                 return logged
         return None
 

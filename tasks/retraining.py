@@ -13,6 +13,7 @@ from prefect.cache_policies import NO_CACHE
 from tasks.promotion import move_champion
 from tasks.registry import ADOPTED, CHALLENGER, Candidate, Registry
 from vigil import __version__
+from vigil.challenger import shapley
 from vigil.challenger.attempts import make_recorded
 from vigil.challenger.compare import Comparison
 from vigil.challenger.make import Made, compare_with_champion, make_first
@@ -84,7 +85,8 @@ def train_challenger(project: str, decision_id: str, as_of: str | None = None) -
     if retraining.state is not RetrainingState.REQUESTED:
         return retraining
     try:
-        made = make_recorded(work, decision, moment_or_now(as_of), _to_recalibrate(work, decision, retraining))
+        champion = _to_recalibrate(work, decision, retraining)
+        made = make_recorded(work, decision, moment_or_now(as_of), champion, meanwhile=lambda: make_ready(work.project))
         version = register(work, made, decision_id=decision_id, parent=retraining.champion, at=moment_or_now(as_of))
     except (NotEnoughData, TrainingFailed) as error:
         return work.store.advance_retraining(decision_id, RetrainingState.FAILED, at=moment_or_now(as_of), reason=str(error))
@@ -117,11 +119,20 @@ def adopt_first_version(project: str, model: str, by: str, as_of: str | None = N
     champion = work.store.champion(model)
     if champion is not None:
         return champion.version
-    with TrainerProcess(work.project.folder, work.spec) as trainer:
+    with TrainerProcess(work.project.folder, work.spec, meanwhile=lambda: make_ready(work.project)) as trainer:
         made = make_first(work, trainer)
     version = register(work, replace(made, output=trainer.output), decision_id=None, parent=None, at=moment_or_now(as_of))
     move_champion(work, version, kind=PromotionKind.ADOPTED, by=by, reason="the first version", at=moment_or_now(as_of), decision_id=None)
     return version
+
+
+def make_ready(project: Project) -> None:
+    """Import, open and read what measuring and registering a first model in a process needs, for while that is trained in another."""
+    import sklearn.inspection  # noqa: F401 - by which the importance of features is measured
+
+    if shapley.is_installed():
+        import shap  # noqa: F401
+    Registry(project).rehearse()
 
 
 def register(work: Workspace, made: Made, *, decision_id: str | None, parent: str | None, at: datetime) -> str:

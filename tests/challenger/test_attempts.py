@@ -124,6 +124,16 @@ def test_a_leak_within_the_label_delay_is_closed_by_the_gap(tmp_path: Path) -> N
     assert made.lineage["gap_from"] == "2024-01-13T00:00:00+00:00"
 
 
+def test_shap_values_are_kept_with_what_is_registered_and_not_computed_for_what_is_tried(tmp_path: Path) -> None:
+    """With the extra ``shap``: of every feature."""
+    pytest.importorskip("shap")
+    work, decision = make_work(tmp_path, delay_days=2)
+    kept, tried = (make_challenger(work, decision, TrainerHere(tmp_path, work.spec), explain=each) for each in (True, False))
+    work.store.close()
+    assert list(kept.held_out["shap"]["mean_abs"]) == list(work.spec.features)
+    assert "shap" not in tried.held_out
+
+
 def test_reference_rows_after_the_cut_off_are_not_trained_on(tmp_path: Path) -> None:
     """This reference holds the comparison's own rows with their outcomes."""
     work, decision = make_work(tmp_path, delay_days=2)

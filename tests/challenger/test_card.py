@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from html.parser import HTMLParser
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from tests.challenger.build import spec_of
 from tests.store.build import NOW, WEEK, a_decision, an_evaluation
-from vigil.challenger.card import Card, as_html, as_markdown, card_of
+from vigil.challenger.card import Card, Table, as_description, as_html, as_markdown, card_of
 from vigil.challenger.compare import compare
 from vigil.challenger.held_out import measured_on
 from vigil.challenger.rows import labelled_rows
@@ -61,8 +62,9 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqlStore]:
         "excluded": {"2013-02-11/2013-02-18": f"decided FIX_DATA: {HOSTILE}"},
         "training_digest": "abc",
         "search": SEARCHED,
+        "shap": {"mean_abs": {"wind": 0.125, "carrier": 0.05}, "rows": 100, "background": 50},
     }
-    opened.save_version(_version("1", {}))
+    opened.save_version(_version("1", {"shap": {"failed": f"TypeError: {HOSTILE}"}}))
     opened.move_champion(SPEC.model, "1", expected_token=0, kind=PromotionKind.ADOPTED, by="vigil", reason="first", at=NOW)
     opened.request_retraining("d1", model=SPEC.model, champion="1", at=NOW)
     opened.save_version(_version("2", training, decision_id="d1", parent="1"))
@@ -135,10 +137,39 @@ def test_it_tells_what_was_left_out_what_was_compared_and_who_let_it_serve(card:
     assert any("the storm" in limit for limit in card.limits)
 
 
+def test_what_was_judged_stands_before_what_is_only_shown(card: Card) -> None:
+    standings = [row[-1] for row in card.criteria.rows]
+    assert standings[0] == "passed"
+    assert standings == sorted(standings, key=["failed", "passed", "shown", "not enough data"].index)
+    assert len(set(standings)) > 2
+
+
+def test_a_measurement_in_breach_is_seen_at_once(card: Card) -> None:
+    page = as_html(replace(card, service=Table(("window", "data quality", "roc auc"), (("one", "ok", "0.6 breach"),))))
+    assert '<td class="good">ok</td><td class="bad">0.6 breach</td>' in page
+
+
 def test_it_tells_which_parameters_a_search_chose_and_how_much_to_believe_of_that(card: Card) -> None:
     told = dict(card.data)["parameters"]
     assert told.startswith("{'C': 0.5, 'penalty': ")
     assert told.endswith(", the best of 20 trials (3 failed): roc auc 0.75 on 1,100 later rows; the best of many looks better than it is")
+
+
+def test_shap_values_stand_beside_the_importance_where_there_are_some(card: Card) -> None:
+    assert card.importance == (("wind", 0.75), ("carrier", 0.25))
+    assert dict(card.shap) == {"wind": "0.125", "carrier": "0.05"}
+    assert "moves the probability from row to row, rightly or wrongly: of 100 held-out rows, each against 50." in as_html(card)
+    assert "| wind | 0.75 | 0.125 |" in as_markdown(card)
+
+
+def test_without_shap_values_it_says_why_and_how_to_have_them(store: SqlStore) -> None:
+    """Those of the first version failed; of a version without any the extra was not installed."""
+    first = store.version(SPEC.model, "1")
+    assert first is not None
+    card = card_of(store, first)
+    assert (card.shap, card.about_shap) == ({}, f"There are no SHAP values: TypeError: {HOSTILE}.")
+    assert "| carrier | 0.25 |\n" in as_markdown(card)
+    assert "pip install 'vigil[shap]'" in card_of(store, replace(first, training={})).about_shap
 
 
 def test_a_first_version_has_a_card_too(store: SqlStore) -> None:
@@ -190,6 +221,18 @@ def test_the_page_is_whole_loads_nothing_and_runs_nothing(card: Card) -> None:
     assert (tags.open, tags.loaded) == ([], [])
     assert not tags.seen & {"script", "b", "link", "img", "iframe"}
     assert page.count("&lt;script&gt;") >= 3
+
+
+def test_the_registrys_page_tells_first_what_matters_and_where_the_card_is(card: Card) -> None:
+    """The standing, the cause, the first metric with its interval and the comparison; what came from data is escaped."""
+    standing, cause, measured, compared, where = as_description(card).split("\n\n")
+    assert standing == "**Standing:** champion since 2013-03-09 07:30 UTC"
+    assert cause.startswith("**Why it was made:** Decision d1")
+    assert "<script>" not in cause
+    assert measured.startswith("**Measured:** roc auc ")
+    assert measured.endswith(") on 400 held-out rows")
+    assert "The challenger is better." in compared
+    assert "card/card.html" in where
 
 
 def test_markdown_keeps_what_came_from_data_in_its_cell(card: Card) -> None:

@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,7 @@ def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(fold
     assert one.trained_in == other.trained_in != os.getpid()
     assert one.predict_proba(ROWS).shape == (20, 2)
     assert "vt_process" not in sys.modules
+    assert trainer.code_digest == sha256(f"vt_process {len(TRAINER)}\n{TRAINER}".encode()).hexdigest()
     assert trainer.output == "fitting 20 rows for delay, ['wind', 'carrier'], hashes by 0, loaded: []\n" * 2
 
 
@@ -128,6 +131,22 @@ def test_each_way_to_fail_has_a_name(folder: Path, function: str, limits: dict[s
     assert trainer._process.poll() is not None
     if function == "raises":
         assert trainer.output.startswith("before it failed\nTraceback")
+
+
+def test_what_is_made_ready_meanwhile_is_ready_when_it_has_trained_and_fails_nothing(folder: Path) -> None:
+    """A trainer that fails is awaited too; what fails beside one is lost, for it fails again where it is needed."""
+    done = []
+
+    def meanwhile() -> None:
+        trainer._process.wait()  # longer than there is to train
+        done.append(threading.current_thread() is not threading.main_thread())
+        raise RuntimeError("MLflow is not running")
+
+    with TrainerProcess(folder, spec("train"), meanwhile) as trainer:
+        (model,) = trainer.fit(ROWS)
+    with TrainerProcess(folder, spec("raises"), meanwhile) as trainer, pytest.raises(TrainingFailed):
+        trainer.fit(ROWS)
+    assert (model.share, done) == (0.25, [True, True])
 
 
 def test_it_is_ended_where_it_is_not_asked(folder: Path) -> None:
@@ -162,3 +181,20 @@ def test_here_it_is_fitted_in_this_process(folder: Path) -> None:
     """The back-test's way: the same contract."""
     (model,) = TrainerHere(folder, spec("train")).fit(ROWS)
     assert (model.share, model.trained_in) == (0.25, os.getpid())
+
+
+def test_other_code_has_another_digest_also_where_the_trainer_imports_it(tmp_path: Path) -> None:
+    """The module that the trainer imports counts; a file that it does not import does not."""
+
+    def digest(name: str, helper: str) -> str:
+        folder = tmp_path / name
+        folder.mkdir()
+        helped = "def helped(rows, spec, params):\n    return vt_helper.made(Share)\n"
+        (folder / "vt_process.py").write_text(f"import vt_helper\n{TRAINER}\n{helped}")
+        (folder / "vt_helper.py").write_text(f"def made(share):\n    return share({helper})\n")
+        (folder / f"vt_{name}.py").write_text("")
+        here = TrainerHere(folder, spec("helped"))
+        here.fit(ROWS)
+        return here.code_digest
+
+    assert digest("one", "0.5") == digest("same", "0.5") != digest("other", "0.25")

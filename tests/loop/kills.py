@@ -18,6 +18,7 @@ from typing import Any
 
 from tests.loop.small_project import MODEL, RETRAINED, as_of, week_start
 from vigil.challenger.trainer import TrainerHere
+from vigil.spec.model import ModelSpec
 
 STORE, REGISTRY, MLFLOW = "vigil.store.sql:SqlStore", "tasks.registry:Registry", "mlflow:MlflowClient"
 OF_THE_WINDOW = ("save_profiles", "record_evaluation", "record_decision", "record_alerts")
@@ -129,6 +130,10 @@ class _FitsHere(TrainerHere):
     """The trainer in this process, with the manners of :class:`vigil.challenger.trainer.TrainerProcess`."""
 
     seconds, peak_mb, output = 0.0, 0.0, ""
+
+    def __init__(self, folder: Path, spec: ModelSpec, meanwhile: Callable[[], None]) -> None:
+        del meanwhile  # nothing is left to be done only once in a process
+        super().__init__(folder, spec)
 
     def __enter__(self) -> _FitsHere:
         return self

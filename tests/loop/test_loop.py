@@ -211,13 +211,13 @@ def test_a_waiting_challenger_is_approved_once(tmp_path: Path, before_retraining
     assert champion is not None
     assert (waiting.state, champion.version) == (RetrainingState.WAITING, "1")
     (run,) = runs_of(decision_id)
-    assert (run.tags, run.state.name, run.state.type) == (["waits-for-approval"], "Waiting for approval", "COMPLETED")
+    assert (set(run.tags), run.state.name, run.state.type) == ({MODEL, "waits-for-approval"}, "Waiting for approval", "COMPLETED")
     assert f"Answer with `vigil approve {decision_id}`" in run.state.message
     for _ in range(2):
         assert approve(str(folder), decision_id, "ada", "looks right")["state"] == "promoted"
     assert [(p.version, p.by) for p in store.promotions(MODEL)][1:] == [("2", "ada")]
     (run,) = runs_of(decision_id)
-    assert (run.tags, run.state.name, run.state.message) == ([], "Promoted", "looks right")
+    assert (run.tags, run.state.name, run.state.message) == ([MODEL], "Promoted", "looks right")
     with pytest.raises(Conflict):
         reject(str(folder), decision_id, "bob", "too late")
     for _ in range(2):

@@ -227,4 +227,5 @@ def test_a_card_lies_beside_its_version_in_mlflow_and_is_replaced(folder: Path) 
     work.store.move_champion(MODEL, "1", expected_token=2, kind=PromotionKind.ROLLED_BACK, by="", reason="", at=FIRST.end)
     publish_card.fn(str(folder), MODEL, "2")
     assert "champion before; version 1 serves now" in Path(client.download_artifacts(run_id, "card/card.md")).read_text()
+    assert "**Standing:** champion before; version 1 serves now" in client.get_model_version(MODEL, "2").description
     publish_card.fn(str(folder), MODEL, None)  # a retraining without a challenger has none

@@ -20,6 +20,7 @@ check(Path(sys.argv[1]), changed("temp", {0: 999.0}))
 from tasks.registry import Registry
 from tests.tasks.build import SPEC, candidate, project
 registry = Registry(project(Path(sys.argv[1])))
+registry.rehearse()
 registry.register(SPEC, candidate())
 registry.reconcile_alias(SPEC.model, "1")
 registry.load_model(SPEC.model, "1")

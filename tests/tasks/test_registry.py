@@ -21,6 +21,7 @@ from typing import Any
 import mlflow
 import numpy as np
 import pytest
+from mlflow.utils import requirements_utils
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 
@@ -97,6 +98,16 @@ def test_registering_a_decision_again_is_the_same_version_and_writes_nothing(reg
     again = registry.register(SPEC, candidate("d-1", training_digest="f" * 64, metrics={"holdout_roc_auc": 0.9}))
     assert (first, again) == ("1", "1")
     assert (len(versions(folder)), len(runs(folder))) == (1, 1)
+
+
+def test_a_rehearsal_reads_what_a_first_save_needs_and_registers_nothing(
+    registry: Registry, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """MLflow goes through all that is installed once in a process: by far the longest part of a first registration."""
+    monkeypatch.setattr(requirements_utils, "_MODULES_TO_PACKAGES", None)
+    registry.rehearse()
+    assert requirements_utils._MODULES_TO_PACKAGES is not None
+    assert (versions(folder), runs(folder), client(folder).search_registered_models()) == ([], [], [])
 
 
 def test_each_decision_has_a_version_of_its_own(registry: Registry) -> None:

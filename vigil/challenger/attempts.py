@@ -5,6 +5,7 @@ Differs from :mod:`vigil.challenger.make`, which makes one and raises where it c
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -17,12 +18,17 @@ from vigil.store.records import TrainingAttempt
 from vigil.workspace import Workspace
 
 
-def make_recorded(work: Workspace, decision: Decision, at: datetime, champion: Any = None) -> Made:
+def make_recorded(
+    work: Workspace, decision: Decision, at: datetime, champion: Any = None, meanwhile: Callable[[], None] | None = None
+) -> Made:
     """Make the challenger that a decision asks for, with ``training.retries`` further attempts where the trainer fails.
 
     Attempts of an earlier run that was killed count; one that was killed itself did not come to an end and does not.
 
     A RECALIBRATE decision asks no trainer: its challenger is made around ``champion``, and that is no attempt.
+
+    Args:
+        meanwhile: as :class:`~vigil.challenger.trainer.TrainerProcess` takes it.
 
     Raises:
         TrainingFailed: the last attempt's failure.
@@ -35,7 +41,7 @@ def make_recorded(work: Workspace, decision: Decision, at: datetime, champion: A
     number = len(past)
     while len(failed) <= work.spec.training.retries:
         number += 1
-        with TrainerProcess(work.project.folder, work.spec) as trainer:
+        with TrainerProcess(work.project.folder, work.spec, meanwhile) as trainer:
             outcome, message = TrainingOutcome.TRAINED, ""
             try:
                 made = make_challenger(work, decision, trainer)

@@ -142,9 +142,9 @@ class History:
     def _make(self, version: Name) -> Made:
         trainer = TrainerHere(self.work.project.folder, self.work.spec)
         if version == FIRST:
-            return make_first(self.work, trainer)
+            return make_first(self.work, trainer, explain=False)
         inside = None if version.around is None else self.made(version.around)
-        return make_challenger(self.work, self.asked_by(version), trainer, None if inside is None else inside.model)
+        return make_challenger(self.work, self.asked_by(version), trainer, None if inside is None else inside.model, explain=False)
 
     def compared(self, champion: Name, challenger: Name) -> Comparison | None:
         """The comparison as vigil would have made it; None where one of them could not be made."""

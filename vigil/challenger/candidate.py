@@ -66,6 +66,7 @@ class Candidate:
             "vigil.owner": spec.owner,
             "vigil.spec_hash": spec.hash,
             "vigil.code_version": self.code_version,
+            "vigil.code_digest": str(self.lineage.get("code_digest", "")),
             "vigil.training_digest": self.training_digest,
             "vigil.trainer": spec.training.trainer,
             "vigil.trained_on": ", ".join(self.lineage.get("trained_on", ())),

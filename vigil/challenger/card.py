@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vigil.challenger.compare import Comparison
 from vigil.challenger.criteria import Standing
+from vigil.challenger.shapley import SHAP
 from vigil.decision.markdown import CRITERIA, criterion_cells, escaped
 from vigil.decision.phrases import number, when
 from vigil.errors import StoreError
@@ -20,6 +22,9 @@ from vigil.measurement import TRAINING, WHOLE, Layer
 from vigil.spec.model import Metric, ModelSpec, Task
 from vigil.store.contract import Store
 from vigil.store.records import PromotionKind, Version
+
+if TYPE_CHECKING:
+    import jinja2
 
 TEMPLATES = Path(__file__).parent / "templates"
 LATEST_WINDOWS = 12  # shown of its service
@@ -44,7 +49,8 @@ class Card:
         standing: how the version stands: champion since when, challenger of which decision, and so on.
         data: name and value of what it was made from.
         excluded: windows that were left out, with the reason.
-        importance: feature -> share, largest first.
+        importance: feature -> share by permutation, largest first.
+        shap: feature -> mean absolute SHAP value, as text; empty where there are none. ``about_shap`` says of what, or why not.
         calibration: bins (:class:`vigil.performance.calibration.Bin`) as plain JSON; empty of a regression.
         cause: why it was made.
         comparison: what the comparison with the champion said, in words; its criteria in ``criteria``.
@@ -64,6 +70,8 @@ class Card:
     fairness: Table
     calibration: tuple[Mapping[str, Any], ...]
     importance: tuple[tuple[str, float], ...]
+    shap: Mapping[str, str]
+    about_shap: str
     limits: tuple[str, ...]
     cause: str
     comparison: str
@@ -101,10 +109,12 @@ def card_of(store: Store, version: Version) -> Card:
         fairness=_measured(("group", "measure"), [(each["subject"], each["metric"].replace("_", " "), each) for each in fairness]),
         calibration=tuple(training.get("calibration", ())),
         importance=tuple(sorted(version.importance.items(), key=lambda item: (-item[1], item[0]))),
+        shap={name: number(value) for name, value in training.get(SHAP, {}).get("mean_abs", {}).items()},
+        about_shap=_about_shap(training.get(SHAP), spec),
         limits=tuple(_limits(spec, version, parts, comparison)),
         cause=_cause(store, version),
         comparison="Not compared: there was no champion." if version.decision_id is None else _said(comparison),
-        criteria=Table(CRITERIA, () if comparison is None else tuple(map(criterion_cells, comparison.to_json()["criteria"]))),
+        criteria=Table(CRITERIA, () if comparison is None else tuple(_criteria(comparison))),
         approvals=Table(("when", "what", "by", "why"), tuple(_approvals(store, version))),
         service=_service(store, spec, version),
     )
@@ -119,18 +129,32 @@ def as_html(card: Card) -> str:
     return _rendered("card.html.j2", card)
 
 
+def as_description(card: Card) -> str:
+    """Return what is to be known first, as Markdown for the version's page in the registry."""
+    measured = next((f"{name} {value} ({interval}) on {rows} held-out rows" for name, value, interval, rows in card.performance.rows), "")
+    lines = {"Standing": card.standing, "Why it was made": card.cause, "Measured": measured, "Compared": card.comparison}
+    told = [f"**{name}:** {escaped(text)}" for name, text in lines.items() if text]
+    return "\n\n".join([*told, "The model card is among the artifacts of the source run: `card/card.html`."])
+
+
 def _rendered(template: str, card: Card) -> str:
+    return _templates().get_template(template).render(card=card)
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    """The templates, each compiled once in a process."""
     import jinja2
 
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=template.endswith(".html.j2"),
+        autoescape=jinja2.select_autoescape(["html.j2"], default=False),
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters |= {"md": escaped, "number": number}
-    return environment.get_template(template).render(card=card)
+    return environment
 
 
 def _standing(store: Store, version: Version) -> str:
@@ -159,6 +183,8 @@ def _data(version: Version, spec: ModelSpec) -> Iterator[tuple[str, str]]:
     elif training.get("baseline_rows"):
         yield "measured on", "the last fifth of these rows, by a fit to the others"
     yield "trainer", f"{spec.training.trainer} {dict(spec.training.params) or ''}".strip()
+    if training.get("code_digest"):
+        yield "digest of the trainer's code", str(training["code_digest"])
     if training.get("search"):
         yield "parameters", _searched(training["search"])
     yield "features", ", ".join(spec.features)
@@ -190,6 +216,18 @@ def _measured(names: Row, rows: Sequence[tuple[Any, ...]]) -> Table:
     return Table((*names, "value", "interval", "rows"), tuple(cells))
 
 
+def _about_shap(found: Mapping[str, Any] | None, spec: ModelSpec) -> str:
+    if found is None:
+        return "With the extra shap (pip install 'vigil[shap]') the next version's SHAP values stand beside this."
+    if "failed" in found:
+        return f"There are no SHAP values: {found['failed']}."
+    scored = "probability" if spec.task is Task.BINARY else "predicted value"
+    return (
+        f"Mean |SHAP| is how far a feature moves the {scored} from row to row, rightly or wrongly: of {found['rows']:,} held-out rows, "
+        f"each against {found['background']:,}."
+    )
+
+
 def _limits(spec: ModelSpec, version: Version, parts: Sequence[Mapping[str, Any]], comparison: Comparison | None) -> Iterator[str]:
     few = sorted(each["subject"] for each in parts if each["value"] is None)
     if few:
@@ -218,6 +256,13 @@ def _cause(store: Store, version: Version) -> str:
 def _comparison(store: Store, version: Version) -> Comparison | None:
     retraining = None if version.decision_id is None else store.retraining(version.decision_id)
     return Comparison.from_json(retraining.comparison) if retraining is not None and retraining.comparison else None
+
+
+def _criteria(comparison: Comparison) -> Iterator[Row]:
+    """What failed first, then what passed, what is only shown, and what could not be judged."""
+    standings = (Standing.FAILED, Standing.PASSED, Standing.SHOWN, Standing.NOT_ENOUGH_DATA)
+    for each in sorted(comparison.to_json()["criteria"], key=lambda each: standings.index(each["standing"])):
+        yield criterion_cells(each)
 
 
 def _said(comparison: Comparison | None) -> str:

@@ -26,6 +26,7 @@ from vigil.challenger.held_out import measured_on
 from vigil.challenger.recalibrate import method_for, recalibrate
 from vigil.challenger.rows import GROUP, LABEL, WEIGHT, before_gap, groups_of, labelled_rows, rows_digest, training_rows
 from vigil.challenger.search import Searched
+from vigil.challenger.shapley import SHAP, mean_absolute_shap
 from vigil.challenger.span import better_span, try_spans
 from vigil.challenger.trainer import Fitter
 from vigil.challenger.training_data import TrainingPlan, Wanted, plan_training
@@ -55,7 +56,8 @@ class Made:
         baseline: the performance metric on held-out rows.
         importance: feature -> share.
         layout, profile: JSON of the reference.
-        held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`).
+        held_out: plain JSON: what it measured on held-out rows (:func:`vigil.challenger.held_out.measured_on`), and under ``shap`` what
+            moves its score (:func:`vigil.challenger.shapley.mean_absolute_shap`).
         searched: the search for its parameters; None where there was none.
         output: the end of what the trainer printed.
     """
@@ -73,7 +75,7 @@ class Made:
     output: str = ""
 
 
-def make_first(work: Workspace, fitter: Fitter) -> Made:
+def make_first(work: Workspace, fitter: Fitter, *, explain: bool = True) -> Made:
     """Make the first version from the reference rows.
 
     Its baseline is measured on the last fifth of the rows (in order of time) by a fit to the rest, without the label delay before that
@@ -91,6 +93,7 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
     earlier = _before_gap(rows.iloc[:cut], held_out, spec)
     early, model = fitter.fit(earlier, rows)
     lineage = {
+        "code_digest": fitter.code_digest,
         "baseline_rows": len(earlier),
         "trained_on": [],
         "holdout": [],
@@ -100,7 +103,7 @@ def make_first(work: Workspace, fitter: Fitter) -> Made:
         "window_rows": 0,
         BASELINE_WINDOWS: windows_long(held_out, spec),
     }
-    return _finish(work, model, early, rows, held_out, lineage, (), fitter.searched)
+    return _finish(work, model, early, rows, held_out, lineage, (), fitter.searched, explain=explain)
 
 
 def windows_long(rows: pd.DataFrame, spec: ModelSpec) -> float | None:
@@ -118,11 +121,12 @@ def _before_gap(rows: pd.DataFrame, held_out: pd.DataFrame, spec: ModelSpec) -> 
     return kept if len(kept) >= spec.training.minimum_rows and kept[LABEL].nunique() > 1 else rows
 
 
-def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champion: Any = None) -> Made:
+def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champion: Any = None, *, explain: bool = True) -> Made:
     """Make the challenger that a decision asks for, from labels known when it was made.
 
     Args:
         champion: the fitted model that a RECALIBRATE decision puts right; of no use to any other.
+        explain: whether SHAP values are computed too, where the extra is installed; not for what is tried and thrown away.
 
     Raises:
         NotEnoughData, SourceError, TrainingFailed: as :func:`plan_training`, :func:`training_rows` and :meth:`Fitter.fit`.
@@ -150,7 +154,8 @@ def make_challenger(work: Workspace, decision: Decision, fitter: Fitter, champio
     else:
         (model,) = fitter.fit(rows)
         searched = fitter.searched
-    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on, searched)
+        lineage["code_digest"] = fitter.code_digest
+    return _finish(work, model, model, rows, held_out_rows(work, plan, decision), lineage, plan.trained_on, searched, explain=explain)
 
 
 def _labelled_count(reference: pd.DataFrame | None, spec: ModelSpec) -> int:
@@ -262,6 +267,8 @@ def _finish(
     lineage: Mapping[str, Any],
     windows: tuple[Window, ...],
     searched: Searched | None,
+    *,
+    explain: bool,
 ) -> Made:
     """Measure what is registered with a model; ``scored_by`` is a fit that has not seen ``held_out``."""
     spec = work.spec
@@ -275,6 +282,7 @@ def _finish(
             f"{spec.model}: {spec.performance.metric} on held-out rows is {baseline}", outcome=TrainingOutcome.NOT_A_NUMBER
         )
     importance = permutation_importance(scored_by, held_out, spec, np.random.default_rng(spec.training.seed))
+    explained = mean_absolute_shap(scored_by, held_out, spec, np.random.default_rng(spec.training.seed)) if explain else None
     with _as_table(work, held_out.assign(**{spec.columns.score: scores})) as scored:
         population = _population(work, windows, include_reference=bool(lineage["include_reference"]))
         layout, profile = reference_of(population, scored, spec)
@@ -287,7 +295,7 @@ def _finish(
         importance=importance,
         layout=layout.to_json(),
         profile=profile.to_json(),
-        held_out=measured_on(held_out, scores, spec),
+        held_out=measured_on(held_out, scores, spec) | ({} if explained is None else {SHAP: explained}),
         searched=searched,
     )
 

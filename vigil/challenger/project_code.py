@@ -1,7 +1,8 @@
-"""The project's own Python code: how its folder is put on the import path, and which of the imported modules are its own."""
+"""The project's own Python code: how its folder is put on the import path, which of the imported modules are its own, and their digest."""
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import os
 import sys
@@ -42,6 +43,21 @@ def project_modules(folder: Path) -> tuple[ModuleType, ...]:
         for name, module in list(sys.modules.items())
         if name.partition(".")[0] not in ROOMS | {"__main__"} and "site-packages" not in str(_location(module)) and _lies_in(module, folder)
     )
+
+
+def code_digest(folder: Path, reference: str) -> str:
+    """Return the SHA-256 of the names and texts of the project's imported modules, and of the one of ``module:function``.
+
+    Modules that have not been imported yet are not in it: ask after the function has run. Installed ones have versions.
+    """
+    modules = {module.__name__: module for module in (*project_modules(folder), sys.modules[reference.partition(":")[0]])}
+    digest = hashlib.sha256()
+    for name in sorted(modules):
+        file, text = getattr(modules[name], "__file__", None), b""  # a package may have none
+        with suppress(OSError):  # a file that is gone, or lies in an archive
+            text = b"" if file is None else Path(file).read_bytes()
+        digest.update(f"{name} {len(text)}\n".encode() + text)
+    return digest.hexdigest()
 
 
 @contextmanager

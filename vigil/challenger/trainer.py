@@ -15,6 +15,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
@@ -26,7 +28,7 @@ import psutil  # type: ignore[import-untyped]
 
 import vigil
 from vigil.challenger.fit import Trainer, load_trainer
-from vigil.challenger.project_code import importable
+from vigil.challenger.project_code import code_digest, importable
 from vigil.challenger.search import Searched, fit_searched, with_params
 from vigil.errors import TrainingFailed, TrainingOutcome
 from vigil.spec.model import ModelSpec
@@ -41,9 +43,11 @@ class Fitter(Protocol):
 
     Attributes:
         searched: the search for parameters that the last fit came with; None where there was none.
+        code_digest: of the code that it was made by (:func:`vigil.challenger.project_code.code_digest`).
     """
 
     searched: Searched | None
+    code_digest: str
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
         """Return a model fitted to each of ``frames`` (of :func:`~vigil.challenger.rows.training_rows`).
@@ -64,9 +68,12 @@ class TrainerHere:
     def __init__(self, folder: Path, spec: ModelSpec) -> None:
         self._folder, self._spec = folder, spec
         self.searched: Searched | None = None
+        self.code_digest = ""
 
     def fit(self, *frames: pd.DataFrame) -> tuple[Any, ...]:
-        models, self.searched = fit_searched(load_trainer(self._folder, self._spec.training.trainer), frames, self._spec)
+        reference = self._spec.training.trainer
+        models, self.searched = fit_searched(load_trainer(self._folder, reference), frames, self._spec)
+        self.code_digest = code_digest(self._folder, reference)
         return models
 
     def for_trials(self) -> Trainer:
@@ -76,16 +83,20 @@ class TrainerHere:
 class TrainerProcess:
     """Fits in a process of its own, once; it starts on entry, so that it imports the trainer while the caller reads the rows.
 
+    Args:
+        meanwhile: what this process makes ready while the other trains. What it raises is lost: it is raised again where that is needed.
+
     Attributes:
         seconds: how long the fit took, until it ended or was ended.
         peak_mb: the most resident memory seen of the process and its children together; shared pages count in each.
         output: the end of what it printed.
-        searched: as of :class:`Fitter`.
+        searched, code_digest: as of :class:`Fitter`.
     """
 
-    def __init__(self, folder: Path, spec: ModelSpec) -> None:
+    def __init__(self, folder: Path, spec: ModelSpec, meanwhile: Callable[[], None] | None = None) -> None:
         self._folder, self._spec, self._limits = folder, spec, spec.training.limits
-        self.seconds, self.peak_mb, self.output = 0.0, 0.0, ""
+        self._meanwhile = meanwhile
+        self.seconds, self.peak_mb, self.output, self.code_digest = 0.0, 0.0, "", ""
         self.searched: Searched | None = None
 
     def __enter__(self) -> Self:
@@ -113,13 +124,16 @@ class TrainerProcess:
         began = time.monotonic()
         pickle.dump((self._spec, frames), self._request)  # not its canonical JSON, which sorts the features: their order is the columns'
         self._request.flush()
-        try:
-            self._tell("fit\n")
-            self._wait(began)
-        finally:
-            self._end()
-            self.seconds = time.monotonic() - began
-            self.output = _end_of(self._printed)
+        with ThreadPoolExecutor(max_workers=1) as beside:  # at its end all is done: one of two threads that import may see half a module
+            try:
+                self._tell("fit\n")
+                if self._meanwhile is not None:
+                    beside.submit(self._meanwhile)
+                self._wait(began)
+            finally:
+                self._end()
+                self.seconds = time.monotonic() - began
+                self.output = _end_of(self._printed)
         return self._answered()
 
     def for_trials(self) -> Trainer:
@@ -158,6 +172,7 @@ class TrainerProcess:
         said = json.loads(header)
         if said["outcome"] != TrainingOutcome.TRAINED:
             raise TrainingFailed(said["message"], outcome=TrainingOutcome(said["outcome"]))
+        self.code_digest = said["code_digest"]
         self.searched = None if said["searched"] is None else Searched.from_json(said["searched"])
         try:
             with importable(self._folder):

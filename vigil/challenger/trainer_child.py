@@ -20,25 +20,27 @@ from pathlib import Path
 import cloudpickle  # type: ignore[import-untyped]
 
 from vigil.challenger.fit import Trainer, load_trainer
-from vigil.challenger.project_code import by_value
+from vigil.challenger.project_code import by_value, code_digest
 from vigil.challenger.search import Searched, fit_searched
 from vigil.errors import TrainingFailed, TrainingOutcome, VigilError
 
 
 def main(folder: Path, reference: str, request: int, answer: int) -> None:
-    asked = threading.Event()
+    asked, code = threading.Event(), ""
     threading.Thread(target=_listen, args=(asked,), daemon=True).start()
     try:
         trainer = load_trainer(folder, reference)
         asked.wait()
         (models, searched), outcome, message = _fitted(trainer, folder, request), TrainingOutcome.TRAINED, ""
+        code = code_digest(folder, reference)
     except TrainingFailed as error:
         traceback.print_exception(error.__cause__ or error)
         models, searched, outcome, message = b"", None, error.outcome, str(error)
     except VigilError as error:
         models, searched, outcome, message = b"", None, TrainingOutcome.UNUSABLE, str(error)
     with os.fdopen(answer, "wb") as file:
-        said = {"outcome": outcome.value, "message": message, "searched": None if searched is None else searched.to_json()}
+        found = None if searched is None else searched.to_json()
+        said = {"outcome": outcome.value, "message": message, "searched": found, "code_digest": code}
         file.write(json.dumps(said).encode() + b"\n" + models)
     _leave()
 
