@@ -41,7 +41,7 @@ class Record:
     """How a rule, or several together, did in a span of windows.
 
     Attributes:
-        alarms: how often it began to fire in ``windows`` calm windows, in which no real incident was near.
+        alarms: how often it began to fire in ``windows`` calm windows: with no real incident near that it is about.
         years: how long those are.
         found: of each real incident of the span, by id, in which window after the one that opened it: negative is earlier, None never.
     """
@@ -106,17 +106,22 @@ class _Past:
 
     looks: Sequence[Looked]
     split: int
-    real: Mapping[str, Incident]
+    real: Sequence[Incident]
     spec: ModelSpec
 
-    @cached_property
-    def calm(self) -> tuple[bool, ...]:
-        return tuple(not any(_near(look, each, self.spec) for each in self.real.values()) for look in self.looks)
+    def near(self, signal: Signal) -> tuple[bool, ...]:
+        """Say of each window whether it lies in a real incident that has the signal, or as shortly before as findings join it."""
+        spans = [each for each in self.real if signal in each.signals]
+        return tuple(any(_near(look, each, self.spec) for each in spans) for look in self.looks)
 
     def values(self, signal: Signal) -> list[float]:
         """The signal's values in calm windows of the first part."""
-        measured = (look.measured.get(signal) for look, calm in zip(self.looks[: self.split], self.calm, strict=False) if calm)
-        return [m.value for m in measured if m is not None and m.value is not None and math.isfinite(m.value)]
+        calm = [
+            look.measured[signal]
+            for look, near in zip(self.looks[: self.split], self.near(signal), strict=False)
+            if not near and signal in look.measured
+        ]
+        return [m.value for m in calm if m.value is not None and math.isfinite(m.value)]
 
     @cached_property
     def _reach(self) -> int:
@@ -151,15 +156,15 @@ def tuning(history: Sequence[Looked], incidents: Iterable[Sequence[Event]], spec
     """
     looks = [look for look in history if look.silent is None]
     real = [fold(events) for events in incidents if is_real(events)]
-    past = _Past(looks, len(looks) - len(looks) // HELD_BACK, {each.incident_id: each for each in real}, spec)
+    past = _Past(looks, len(looks) - len(looks) // HELD_BACK, real, spec)
     present = dict(sorted(_present(looks, spec).items()))
     share = spec.policy.false_alarms_per_year / max(len(present), 1)
     tuned = tuple(_tuned(signal, rule, past, share) for signal, rule in present.items())
     after = range(past.split, len(looks))
     return Tuning(
         signals=tuned,
-        now=_record([_fires(each.signal, each.present, past) for each in tuned], after, past, None),
-        then=_record([_fires(each.signal, each.proposed or each.present, past) for each in tuned], after, past, None),
+        now=_record({each.signal: _fires(each.signal, each.present, past) for each in tuned}, after, past),
+        then=_record({each.signal: _fires(each.signal, each.proposed or each.present, past) for each in tuned}, after, past),
         budget=spec.policy.false_alarms_per_year,
         chosen_by=past.split,
         held_back=len(after),
@@ -195,11 +200,17 @@ def _has_limit(newest: Measurement, rule: AlertRule) -> bool:
 def _tuned(signal: Signal, present: AlertRule, past: _Past, alarms: float) -> Tuned:
     after = range(past.split, len(past.looks))
     fires = _fires(signal, present, past)
-    now = _record([fires], after, past, signal)
+    now = _record({signal: fires}, after, past)
     values = past.values(signal)
     if len(values) < ENOUGH or now.windows < ENOUGH_AFTER:
         few = plural(len(values), "calm window")
-        return Tuned(signal, present, None, f"too little history: {few} to choose by (of {ENOUGH}), {now.windows} to judge by", now)
+        return Tuned(
+            signal,
+            present,
+            None,
+            f"too little history: {few} to choose by, {now.windows} to judge by (wanted: {ENOUGH}, {ENOUGH_AFTER})",
+            now,
+        )
     looks = [look for look in past.looks[: past.split] if signal in look.measured and look.measured[signal].value is not None]
     kept = best = _merit(signal, present, fires, past, alarms)
     for rule in candidates(signal, present, values, looks, past.spec, alarms):
@@ -208,7 +219,7 @@ def _tuned(signal: Signal, present: AlertRule, past: _Past, alarms: float) -> Tu
             best = tried
     if best is kept:
         return Tuned(signal, present, None, "nothing is clearly better", now)
-    then = _record([_fires(signal, best.rule, past)], after, past, signal)
+    then = _record({signal: _fires(signal, best.rule, past)}, after, past)
     if then.alarms > max(now.alarms, math.floor(alarms * then.years)) or any(then.found[name] is None for name in _seen(now)):
         return Tuned(signal, present, None, "what was better before fails in the last third", now, then)
     return Tuned(signal, present, best.rule, best.reason(kept), now, then)
@@ -240,7 +251,7 @@ class _Merit:
 
 
 def _merit(signal: Signal, rule: AlertRule, fires: Sequence[bool | None], past: _Past, alarms: float) -> _Merit:
-    record = _record([fires], range(past.split), past, signal)
+    record = _record({signal: fires}, range(past.split), past)
     over = max(record.alarms - alarms * record.years, 0.0)
     return _Merit(rule, over, record.seen, record.lateness, math.sqrt(rule.sustained.k) * _room(signal, rule, past))
 
@@ -262,8 +273,9 @@ def _fires(signal: Signal, rule: AlertRule, past: _Past) -> list[bool | None]:
 def _room(signal: Signal, rule: AlertRule, past: _Past) -> float:
     """Return the median distance of calm values from the nearer limit, in the first part."""
     found = []
+    near = past.near(signal)
     for place, look in enumerate(past.looks[: past.split]):
-        if past.calm[place] and signal in look.measured and (value := look.measured[signal].value) is not None:
+        if not near[place] and signal in look.measured and (value := look.measured[signal].value) is not None:
             found += [min(abs(value - end) for end in ends)] if (ends := _ends(signal, rule, look, past.before(place), past.spec)) else []
     return float(np.median(found)) if found else math.inf
 
@@ -272,30 +284,34 @@ def _ends(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked],
     return [end for end in limits(signal, rule, at, before, spec) if end is not None]
 
 
-def _record(fires: Sequence[Sequence[bool | None]], span: range, past: _Past, signal: Signal | None) -> Record:
-    """Count over a span, of rules together: one fires where any does. ``signal``: only incidents that have it are to be found."""
-    any_of = [_any(each[place] for each in fires) for place in range(len(past.looks))]
-    known = [place for place in range(span.stop) if any_of[place] is not None]
-    calm = [(place, number) for number, place in enumerate(known) if place >= span.start and past.calm[place]]
-    alarms = sum(bool(any_of[place]) and not (number and any_of[known[number - 1]]) for place, number in calm)
-    starts = {look.window.start.isoformat(): place for place, look in enumerate(past.looks)}
+def _record(fires: Mapping[Signal, Sequence[bool | None]], span: range, past: _Past) -> Record:
+    """Count over a span, of the rules of several signals together: they fire where any does, and find the incidents that they are in."""
+    near = {signal: past.near(signal) for signal in fires}
+    fired_before, alarms, windows = False, 0, 0
+    for place in range(span.stop):
+        here = [(bool(some[place]), near[signal][place]) for signal, some in fires.items() if some[place] is not None]
+        calm = [fired for fired, is_near in here if not is_near]
+        if calm and place >= span.start:
+            windows += 1
+            alarms += any(calm) and not fired_before
+        fired_before = any(fired for fired, _ in here) if here else fired_before
+    return Record(alarms, windows, windows * (past.spec.window.length / YEAR), _found(fires, span, past))
+
+
+def _found(fires: Mapping[Signal, Sequence[bool | None]], span: range, past: _Past) -> dict[str, int | None]:
+    places = {look.window.start.isoformat(): place for place, look in enumerate(past.looks)}
     found = {}
-    for name, each in past.real.items():
-        opened = starts.get(each.first)
-        if opened is None or opened not in span or not (signal is None or signal in each.signals):
-            continue
-        fired = [place for place in known if any_of[place] and _near(past.looks[place], each, past.spec)]
-        found[name] = fired[0] - opened if fired else None
-    return Record(alarms, len(calm), len(calm) * (past.spec.window.length / YEAR), found)
-
-
-def _any(some: Iterable[bool | None]) -> bool | None:
-    known = [each for each in some if each is not None]
-    return any(known) if known else None
+    for each in past.real:
+        own = [some for signal, some in fires.items() if signal in each.signals]
+        opened = places.get(each.first)
+        if own and opened is not None and opened in span:
+            fired = (place for place, look in enumerate(past.looks) if _near(look, each, past.spec) and any(some[place] for some in own))
+            first = next(fired, None)
+            found[each.incident_id] = None if first is None else first - opened
+    return found
 
 
 def _near(look: Looked, incident: Incident, spec: ModelSpec) -> bool:
-    """Whether a window lies in an incident, or as shortly before it as findings would have joined it."""
     first, last = datetime.fromisoformat(incident.first), datetime.fromisoformat(incident.last)
     return first - spec.alerts.join_windows * spec.window.length <= look.window.start <= last
 
