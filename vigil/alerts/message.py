@@ -94,9 +94,12 @@ def message_to(
 def messages_of(before: Incident | None, after: Incident, event: Event, settings: AlertSettings, now: datetime) -> tuple[Message, ...]:
     """Return what is said of an event, one message a channel; nothing where it is minor, muted, told by a fleet, or long past.
 
-    Said are: it opened, became more urgent, opened again, was acknowledged (to channels that show it), and is over.
+    Said are: it opened, became more urgent, opened again, was acknowledged (to channels that show it), and is over. Where it became less
+    urgent, it is over for the channels that take the tier that it had and not the one that it has.
     """
     kind = _said(before, after, event)
+    hearing = before if before is not None and event.kind is Kind.CALMED else after
+    still = hearers(after, settings) if event.kind is Kind.CALMED else ()
     muted = after.muted(now) and kind is MessageKind.TRIGGER  # its end is told, so that no pager goes on showing it
     silent = muted or after.fleet is not None or now - event.at > timedelta(days=settings.stale_days)
     if kind is None or silent:
@@ -104,7 +107,7 @@ def messages_of(before: Incident | None, after: Incident, event: Event, settings
     return tuple(
         message_to(name, kind, after, event, body_of(after, settings), settings, now)
         for name, channel in sorted(settings.channels.items())
-        if _hears(name, channel, kind, after)
+        if _hears(name, channel, kind, hearing) and name not in still
     )
 
 
@@ -196,7 +199,7 @@ def _said(before: Incident | None, after: Incident, event: Event) -> MessageKind
         return None
     if event.kind is Kind.OBSERVED:
         return MessageKind.TRIGGER if after.tier.value < before.tier.value else None
-    if event.kind is Kind.RESOLVED:
+    if event.kind in (Kind.RESOLVED, Kind.CALMED):
         return MessageKind.RESOLVE
     if event.kind is Kind.ACKNOWLEDGED and event.by != "vigil":
         return MessageKind.ACKNOWLEDGE

@@ -171,7 +171,8 @@ def judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked]
 
 def _by_verdict(signal: Signal, rule: AlertRule, measurement: Measurement, spec: ModelSpec) -> Reading:
     """Follow the verdict that was measured with the value's own interval and threshold."""
-    breach = measurement.verdict is Verdict.BREACH
+    immature = measurement.metric == LABEL_MATURITY and measurement.verdict is Verdict.WARNING  # the decision does without, people are told
+    breach = measurement.verdict is Verdict.BREACH or immature
     excess = _excess(measurement, spec)
     clear = measurement.verdict is Verdict.OK and (excess is None or excess <= 1 - spec.alerts.hysteresis)
     return _reading(signal, rule, measurement, breach=breach, clear=clear, threshold=measurement.threshold, excess=excess)
@@ -189,11 +190,11 @@ def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:
     value, threshold = measurement.value, measurement.threshold
     if value is None or threshold is None or measurement.layer is Layer.BUSINESS:  # wanted at least so much, which has no scale
         return None
+    if measurement.metric == LABEL_MATURITY or measurement.metric.endswith("_success_rate"):  # shares of what should be there
+        return (1 - value) / (1 - threshold) if threshold < 1 else None
     if measurement.layer is Layer.PERFORMANCE:
         loss = threshold - value if spec.performance.metric.larger_is_better else value - threshold
         return 1 + loss / spec.performance.tolerated_loss
-    if measurement.layer is Layer.SYSTEM and measurement.metric.endswith("_success_rate"):
-        return (1 - value) / (1 - threshold) if threshold < 1 else None
     return value / threshold if threshold > 0 else None
 
 
