@@ -236,6 +236,17 @@ class TestHowUrgent:
         story.see(BAD)
         assert [i.tier for i in story.incidents] == [Tier.P1]
 
+    def test_opened_again_it_is_as_urgent_as_what_opened_it(self) -> None:
+        days = [errors(0.2), *[errors(0.001)] * 2, *[errors(0.01)] * 2]
+        assert self.tiers(*([day] for day in days)) == ["P0", "P0", "P0", "P0", "P1"]
+
+    def test_what_is_urgent_does_not_hide_in_what_is_minor_beside_something_minor_that_is_new(self) -> None:
+        """On the third day a second feature drifts, and enough of the importance with it."""
+        story = Story()
+        for share in (0.1, 0.5, 0.5, 0.5):
+            story.see(drift(share), psi("age", 0.3), psi("plan", 0.3 if share > 0.3 else 0.1))
+        assert [i.tier for i in story.incidents] == [Tier.P2, Tier.P1]
+
     def test_the_headline_names_what_made_it_urgent_when_that_did_not_begin_it(self) -> None:
         story = Story()
         for value in (0.75, 0.75, 0.75, 0.5):

@@ -92,11 +92,12 @@ def _takes(incident: Incident, reading: Reading) -> bool:
 def _together(
     homeless: list[Reading], joined: dict[str, list[Reading]], situation: Situation
 ) -> tuple[list[Reading], dict[str, list[Reading]]]:
-    """What fires for the first time in the same window goes where others of that window go that are new or open again."""
+    """What fires for the first time in the same window goes where others of that window go that are new or open again, and that take it."""
     known = {incident.incident_id: incident for incident in situation.incidents}
     fresh = [name for name, some in joined.items() if not known[name].active or any(r.signal not in known[name].signals for r in some)]
-    if homeless and fresh:
-        return [], {**joined, fresh[-1]: joined[fresh[-1]] + homeless}
+    taking = [name for name in fresh if all(_takes(known[name], reading) for reading in homeless)]
+    if homeless and taking:
+        return [], {**joined, taking[-1]: joined[taking[-1]] + homeless}
     return homeless, joined
 
 
@@ -152,7 +153,7 @@ def _calming(incident: Incident, situation: Situation) -> list[Event]:
 
     What it was raised to because nobody acknowledged it stays until somebody does.
     """
-    count = clear_windows(incident, situation.spec) * int(2**incident.calmings)
+    count = situation.spec.alerts.clear_windows * int(2**incident.calmings)
     latest = [tier for _, tier in sorted(incident.course.items())[-count:]]
     seen = [tier for tier in latest if tier is not None]
     if len(latest) < count or not seen:

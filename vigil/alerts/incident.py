@@ -262,12 +262,13 @@ def _observed(incident: Incident, event: Event) -> Incident:
         if before is not None:
             signals[Signal(*name)] = replace(before, windows={**before.windows, window: False})
     tiers = [Tier(said["tier"]) for said in body.get("signals", ())]
-    breached = bool(tiers)
+    breached, again = bool(tiers), event.kind is Kind.REOPENED  # how urgent it once was says nothing of now
     return replace(
         incident,
         signals=signals,
         course={**incident.course, window: Tier.worst(tiers) if breached else None},
-        tier=Tier.worst([incident.tier, *tiers]),
+        tier=Tier.worst([*([] if again and breached else [incident.tier]), *tiers]),
+        raised=None if again else incident.raised,
         first=min(incident.first, window) if breached else incident.first,
         last=max(incident.last, window) if breached else incident.last,
         newest=max(incident.newest, window) if new else incident.newest,
