@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from console.tuning import yaml_of
-from tests.alerts.build import a_look, a_spec, auc, day, drift, errors, latency, quality
+from tests.alerts.build import a_look, a_spec, auc, day, drift, errors, latency, quality, rows
 from vigil.alerts.candidates import MOST_SHARE, candidates, outside_share
 from vigil.alerts.incident import VIGIL, Event, Kind
 from vigil.alerts.reading import Looked, Signal, read
@@ -184,6 +184,17 @@ class TestCandidates:
         }
         assert kinds == {"dynamic", "relative", "static", "as measured"}
         assert {(r.sustained.k, r.sustained.n) for r in tried} == {(1, 1), (2, 3), (3, 5)}
+
+    def test_a_learnt_rule_that_could_not_learn_yet_keeps_its_side(self) -> None:
+        """Twenty days hold too few of each weekday for the present rule; fewer rows are what it is about."""
+        looks = [a_look(number, [rows(1000 + 10 * (number % 3))], a_spec()) for number in range(20)]
+        rule = rule_for(rows(1000), rules_of(a_spec()))
+        assert rule is not None
+        tried = list(
+            candidates(Signal("system", "rows", "*"), rule, [1000 + 10 * (number % 3) for number in range(20)], looks, a_spec(), 1.0)
+        )
+        assert any(each.below is not None for each in tried)
+        assert all(each.above is None and (each.dynamic is None or not each.dynamic.above) for each in tried)
 
     def test_what_never_moved_has_no_limit_of_its_own(self) -> None:
         looks = weeks([[errors(0.0)]] * 60)

@@ -45,7 +45,6 @@ def outside_share(sustained: Sustained, windows: float, alarms: float) -> float:
     >>> round(outside_share(Sustained(k=1, n=1), 365.25, 1.0), 5)
     0.00274
     """
-
     shares = np.geomspace(1e-9, MOST_SHARE, 2_000)  # the formula rises; between two of these it is a straight line
     others = bdtrc(sustained.k - 2, sustained.n - 1, shares) if sustained.k > 1 else 1.0
     return float(np.interp(alarms, windows * shares * others, shares))
@@ -70,13 +69,22 @@ def candidates(
     """
     lasting = list(dict.fromkeys((present.sustained, *LASTING)))
     yield from (own for own in (_of(signal, present, sustained=each) for each in lasting) if own.sustained != present.sustained)
-    below, above = limits(signal, present, looks[-1], looks[:-1][::-1], spec)
-    sides = {"below": below is not None, "above": above is not None}
+    sides = _sides(signal, present, looks[-1], spec)
     for limit in _limits_of_its_own(values, lasting, sides, windows_per_year(spec), alarms):
         rule = _of(signal, present, **limit)
         urgent = _urgent_from(signal, present, rule, looks, spec)
         if urgent is not None:
             yield rule.model_copy(update={"catastrophic": urgent if present.catastrophic is not None else None})
+
+
+def _sides(signal: Signal, present: AlertRule, at: Looked, spec: ModelSpec) -> dict[str, bool]:
+    """Say on which sides of what is ordinary the present rule judges."""
+    if present.dynamic is not None:
+        return {"below": present.dynamic.below, "above": present.dynamic.above}
+    if present.above is None and present.below is None:
+        better = larger_is_better(at.measured[signal], spec)
+        return {"below": better, "above": not better}
+    return {"below": present.below is not None, "above": present.above is not None}
 
 
 def _of(signal: Signal, present: AlertRule, **changes: Any) -> AlertRule:
@@ -130,7 +138,8 @@ def _urgent_from(signal: Signal, present: AlertRule, tried: AlertRule, looks: Se
 
     below, above = limits(signal, present, looks[-1], looks[:-1][::-1], spec)
     limit, outwards = (above, 1.0) if above is not None else (below, -1.0)
-    assert limit is not None
+    if limit is None:
+        return None
     step = outwards * max(abs(limit), 1e-6)
     at_limit, beyond = excess(present, limit), excess(present, limit + step)
     if at_limit is None or beyond is None or beyond <= at_limit:
