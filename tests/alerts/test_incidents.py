@@ -95,6 +95,14 @@ class TestBundling:
         story.see(errors(0.2))
         assert [i.tier for i in story.incidents] == [Tier.P0]
 
+    def test_looking_again_and_all_is_in_bounds_leaves_a_headline(self) -> None:
+        """Rows that were overwritten came back: the only breach is none any more."""
+        events = first_events()
+        body = {"window": MONDAY.isoformat(), "signals": [], "clear": [said["signal"] for said in events[0].body["signals"]]}
+        incident = fold([*events, Event(events[0].incident_id, 2, Kind.OBSERVED, events[0].model, MONDAY, VIGIL, body=body)])
+        assert [seen.breaches for seen in incident.signals.values()] == [()]
+        assert headline(incident) == "P1 churn: data at fault (age)"
+
     def test_looking_again_at_the_same_window_counts_it_once(self) -> None:
         story = Story()
         story.see(BAD)
@@ -253,6 +261,10 @@ class TestHowUrgent:
             story.see(drift(0.5), psi("age", 0.3), auc(value))
         (incident,) = story.incidents
         assert headline(incident) == "P0 churn: inputs have drifted (drift_share), now roc_auc"
+        for value in (0.75, 0.75, 0.5):
+            story.see(drift(0.1), psi("age", 0.1), auc(value))
+        (incident,) = story.incidents
+        assert headline(incident) == "P0 churn: inputs have drifted (drift_share) – roc_auc again"
 
 
 class TestEdges:

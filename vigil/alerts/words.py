@@ -58,17 +58,23 @@ def headline(incident: Incident) -> str:
 
     An opened incident is told by its title alone. Where something else than what began it made it as urgent as it is, that is named.
     """
-    state = {State.RESOLVED: "resolved", State.REOPENED: "again", State.ACKNOWLEDGED: "", State.OPEN: ""}[incident.state]
-    tail = f" – {state}" if state else _now(incident)
+    unnamed = _unnamed(incident)
+    again = f" – {unnamed} again" if unnamed else " – again"
+    goes_on = f", now {unnamed}" if unnamed else ""
+    tail = {State.RESOLVED: " – resolved", State.REOPENED: again}.get(incident.state, goes_on)
     words = incident.title.split()[: MOST_WORDS - 1 - len(tail.split())]
     return f"{incident.tier} {' '.join(words)}{tail}"
 
 
-def _now(incident: Incident) -> str:
-    """Name the newest of what is most urgent, where the title names none of it."""
-    urgent = [(seen.breaches[-1], _name(signal).split()[:1]) for signal, seen in incident.signals.items() if seen.tier is incident.tier]
-    named = any("(" + "".join(word) in incident.title for _, word in urgent)
-    return f", now {''.join(max(urgent)[1])}" if urgent and not named else ""
+def _unnamed(incident: Incident) -> str:
+    """Return the newest of what is most urgent, in one word, where the title names none of it; else nothing."""
+    urgent = [
+        (seen.breaches[-1], "".join(_name(signal).split()[:1]))
+        for signal, seen in incident.signals.items()
+        if seen.tier is incident.tier and seen.breaches  # a window that was looked at again may be in bounds after all
+    ]
+    named = any(f"({word}" in incident.title for _, word in urgent)
+    return max(urgent)[1] if urgent and not named else ""
 
 
 def context_lines(incident: Incident) -> tuple[str, ...]:
