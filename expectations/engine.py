@@ -145,7 +145,8 @@ def window_rows(
     Raises:
         SourceError: the rows cannot be read.
     """
-    url = f"duckdb:///:memory:vigil-{uuid.uuid4().hex}"  # a name lets several connections of this process see one database
+    url = f"duckdb+vigil:///:memory:vigil-{uuid.uuid4().hex}"  # a name lets several connections of this process see one database
+    support_duckdb()
     engine = sa.create_engine(url, poolclass=sa.StaticPool)
     with tempfile.TemporaryDirectory(prefix="vigil-duckdb-") as folder, _disposed(engine), engine.connect() as connection:
         try:
@@ -224,7 +225,7 @@ def _configured_once() -> Iterator[None]:
 
 @cache
 def _context() -> EphemeralDataContext:
-    support_duckdb()
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False)
+    context._save_project_config = lambda: None  # type: ignore[method-assign] # an ephemeral one is saved nowhere, but written as YAML each time
     return context

@@ -1,8 +1,8 @@
 """What all tests share: quiet libraries, and a Prefect home and server of the session's own, so that no test touches the user's.
 
-Each worker has a server of its own, whose address is chosen at once and which the fixture ``prefect_server`` starts; a test that runs flows
-asks for it. One for all workers was tried: its SQLite database is locked for a minute now and then. What takes long to make is made once
-for all workers and copied: Prefect's database, and the small project up to the week that retrains.
+A worker's own server, whose address is chosen at once, is started by the fixture ``prefect_server``; a test that runs flows asks for it.
+One for all workers was tried: its SQLite database is locked for a minute now and then. So one worker has all modules that run flows. What
+takes long to make is made once for all workers and copied: Prefect's database, and the small project up to the week that retrains.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from flows.server import OwnServer
 
@@ -34,11 +36,11 @@ os.environ.update(
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_LOGGING_LEVEL="ERROR",
 )
-settings.register_profile("vigil", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
+settings.register_profile("vigil", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 settings.load_profile("vigil")
 # Long ones first, so that no worker is left alone with them at the end; of those that wait for one thing to be made only one at the start.
 _FIRST = (
-    "loop/test_loop.py",
+    "loop/test_loop.py",  # and with it all of _FLOWS
     "evaluation/test_bad_input.py",
     "evaluation/test_batches.py",
     "loop/test_no_network.py",
@@ -54,6 +56,18 @@ _FIRST = (
     "console",
     "store",
     "examples",
+)
+_FLOWS = (  # modules that run flows against the fixture's server
+    "console/test_acting.py",
+    "console/test_checking.py",
+    "deployments/test_resume.py",
+    "docs/test_docs.py",
+    "loop/test_bad_input.py",
+    "loop/test_deliver.py",
+    "loop/test_hand_over.py",
+    "loop/test_kill.py",
+    "loop/test_loop.py",
+    "loop/test_review.py",
 )
 
 for name in ("VIGIL_PROJECT", "MLFLOW_TRACKING_URI", "COLUMNS"):
@@ -86,18 +100,19 @@ def prefect_home(shared: Callable[[str, Callable[[Path], object]], Path]) -> Pat
 
 
 def _make_prefect_home(folder: Path) -> None:
-    server = OwnServer({**os.environ, "PREFECT_HOME": str(folder)})
-    server.start()
-    server.wait()
-    server.stop()
-    with closing(sqlite3.connect(folder / "prefect.db")) as database:
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # now the one file holds all
+    """The first that asks makes it with the server of its own, which then goes on."""
+    _server.start()
+    _server.wait()
+    folder.mkdir()
+    with closing(sqlite3.connect(Path(_HOME) / "prefect.db")) as database, closing(sqlite3.connect(folder / "prefect.db")) as copy:
+        database.backup(copy)
 
 
 @pytest.fixture(scope="session")
 def prefect_server(prefect_home: Path) -> Iterator[str]:
     """Return the API address of this process's Prefect server, running."""
-    shutil.copy(prefect_home / "prefect.db", _HOME)
+    if not (Path(_HOME) / "prefect.db").exists():
+        shutil.copy(prefect_home / "prefect.db", _HOME)
     _server.start()
     _server.wait()
     yield _server.api
@@ -119,6 +134,18 @@ def before_retraining(shared: Callable[[str, Callable[[Path], object]], Path], p
 def _prefect_home() -> Iterator[None]:
     yield
     shutil.rmtree(_HOME, ignore_errors=True)
+
+
+class _Scopes(LoadScopeScheduling):
+    """A module's tests are one worker's, as with ``--dist loadscope``; and so are those of all modules that run flows."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        module = nodeid.split("::", 1)[0]
+        return "flows" if module.endswith(_FLOWS) else module
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling | None:
+    return _Scopes(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

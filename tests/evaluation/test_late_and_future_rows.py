@@ -18,12 +18,12 @@ from vigil.store import tables
 from vigil.window import Window
 from vigil.workspace import Workspace
 
-DAYS = [FIRST.shifted(day) for day in range(10)]
+DAYS = tuple(FIRST.shifted(day) for day in range(6))
 NOW = DAYS[-1].end + timedelta(days=1)  # the last day is due, and the silent one after it is not
 
 
 def log_of(folder: Path, **source: object) -> Workspace:
-    """Ten days of predictions, a file each."""
+    """Six days of predictions, a file each."""
     names = {"predictions": "log/*.parquet", "labels": "labels/*.parquet", "reference": "reference.parquet"}
     work = make_work(folder, source=names | source)
     for day in DAYS:
@@ -61,11 +61,11 @@ def profiled(work: Workspace) -> int:
 def test_a_row_from_the_future_moves_nothing_that_is_due(work: Workspace) -> None:
     """A clock that says 2999 and one that says next month: the log still ends where it did."""
     future = add(work, datetime.fromisoformat("2999-01-01T00:00Z"), NOW + timedelta(days=30))
-    assert windows_with_rows(future.source, future.spec, NOW) == tuple(DAYS)
+    assert windows_with_rows(future.source, future.spec, NOW) == DAYS
     later = NOW + timedelta(days=20)  # the log fell silent: one silent day is due, not twenty
     assert due_windows(future.source, future.spec, later) == due_windows(work.source, work.spec, later) == (*DAYS, DAYS[-1].shifted(1))
     assert latest_due(future.source, future.spec, later) == DAYS[-1]
-    assert due_between(future.source, future.spec, DAYS[8].start, None, later) == (DAYS[8], DAYS[9])
+    assert due_between(future.source, future.spec, DAYS[-2].start, None, later) == DAYS[-2:]
 
 
 def test_of_windows_without_rows_in_a_row_only_the_first_is_due(work: Workspace) -> None:
@@ -101,38 +101,38 @@ def test_rows_from_the_future_are_counted_in_the_look_and_leave_its_window_alone
 
 
 def test_of_a_look_back_later_rows_are_not_the_future(work: Workspace) -> None:
-    """The first day as it was due: nine days of rows came after it, none of them after the present."""
+    """The first day as it was due: five days of rows came after it, none of them after the present."""
     as_of = DAYS[0].end + timedelta(days=1)
     assert look_at(work.source, work.store, work.spec, DAYS[0], as_of, now=NOW).future_rows == 0
     skewed = 11  # of the third day, at 00:00 to 00:10
-    assert look_at(work.source, work.store, work.spec, DAYS[0], as_of).future_rows == 8 * ROWS - skewed
+    assert look_at(work.source, work.store, work.spec, DAYS[0], as_of).future_rows == (len(DAYS) - 2) * ROWS - skewed
 
 
 @pytest.fixture(scope="module")
 def looked_at(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project after its first run has looked at all ten days."""
+    """The project after its first run has looked at all six days."""
     work = log_of(tmp_path_factory.mktemp("looked-at") / "project")
-    assert look_at_all(work) == tuple(DAYS)
+    assert look_at_all(work) == DAYS
     return work.project.folder
 
 
 def test_rows_that_come_late_profile_their_own_window_again_and_no_other(looked_at: Path, tmp_path: Path) -> None:
-    """All ten days are profiled once; then a row of the third day arrives, and one more profile is made."""
+    """All six days are profiled once; then a row of the third day arrives, and one more profile is made."""
     folder = shutil.copytree(looked_at, tmp_path / "project")
     work = Workspace.open(folder, next(folder.glob("models/*.yaml")).stem)
-    assert profiled(work) == 10
-    assert look_at_all(work) == tuple(DAYS[-3:])  # the newest few, whose labels may have changed; nothing new of them
-    assert profiled(work) == 10
+    assert profiled(work) == 6
+    assert look_at_all(work) == DAYS[-3:]  # the newest few, whose labels may have changed; nothing new of them
+    assert profiled(work) == 6
     add(work, DAYS[2].start + timedelta(hours=23))
     assert look_at_all(work) == (DAYS[2], *DAYS[-3:])
-    assert profiled(work) == 11
-    assert look_at_all(work) == tuple(DAYS[-3:])
+    assert profiled(work) == 7
+    assert look_at_all(work) == DAYS[-3:]
     assert {e.window: e.rows for e in work.store.evaluations(work.spec.model)}[DAYS[2]] == ROWS + 1
 
 
-@pytest.mark.parametrize(("windows", "found"), [(0, False), (7, False), (8, True)])
+@pytest.mark.parametrize(("windows", "found"), [(0, False), (3, False), (4, True)])
 def test_late_rows_are_looked_for_as_far_back_as_the_specification_says(looked_at: Path, tmp_path: Path, windows: int, found: bool) -> None:
-    """The third day of ten is the eighth from the end."""
+    """The third day of six is the fourth from the end."""
     folder = shutil.copytree(looked_at, tmp_path / "project")
     added = add(Workspace.open(folder, next(folder.glob("models/*.yaml")).stem), DAYS[2].start + timedelta(hours=23))
     spec = added.spec.model_copy(update={"source": added.spec.source.model_copy(update={"look_back_windows": windows})})

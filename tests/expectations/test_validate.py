@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -335,19 +332,3 @@ def test_windows_validated_at_the_same_time_do_not_meet(tmp_path: Path) -> None:
         found = list(pool.map(lambda source: validate_window(source, WINDOW, spec, None), sources))
     shares = [next(m.value for m in measurements if (m.metric, m.subject) == (BETWEEN, "temp")) for measurements in found]
     assert shares == [0.0, 0.1, 0.2, 0.3]
-
-
-def test_validating_prints_nothing_and_leaves_no_file(tmp_path: Path) -> None:
-    """No progress bar, no log line, no complaint at the end of the process, nothing in the current folder; Prefect logs to the screen."""
-    (tmp_path / "here").mkdir()
-    code = (
-        "from pathlib import Path; import logging; logging.basicConfig(level=logging.INFO); import prefect\n"
-        "from tests.expectations.build import changed, check\n"
-        f"check(Path({str(tmp_path)!r}), changed('temp', {{0: 999.0}}))"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(tmp_path / "here")}
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path / "here", env=environment, capture_output=True, text=True, timeout=250, check=False
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert os.listdir(tmp_path / "here") == []

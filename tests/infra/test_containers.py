@@ -13,6 +13,7 @@ from typing import Any
 
 import jsonschema
 import pytest
+from mlflow.cli import cli
 from ruamel.yaml import YAML
 
 from vigil.project import ENVIRONMENT_VARIABLE
@@ -80,14 +81,21 @@ def test_our_containers_run_without_root_and_cannot_write_their_image(compose: A
         assert "privileged" not in service
 
 
-@pytest.mark.parametrize("service", ["prefect", "mlflow"])
-def test_every_option_of_a_servers_command_exists(compose: Any, service: str) -> None:
+def options_of(compose: Any, service: str) -> set[str]:
+    return {word.split("=")[0] for word in compose["services"][service]["command"] if word.startswith("--")}
+
+
+def test_every_option_of_prefects_command_exists(compose: Any) -> None:
     """The program's own help lists each of them."""
-    command = compose["services"][service]["command"]
-    options = {word.split("=")[0] for word in command if word.startswith("--")}
-    subcommand = command[1 : 3 if service == "prefect" else 2]
-    done = subprocess.run([sys.executable, "-m", service, *subcommand, "--help"], capture_output=True, text=True, check=True)
-    assert options <= set(re.findall(r"--[a-z-]+", done.stdout))
+    subcommand = compose["services"]["prefect"]["command"][1:3]
+    done = subprocess.run([sys.executable, "-m", "prefect", *subcommand, "--help"], capture_output=True, text=True, check=True)
+    assert options_of(compose, "prefect") <= set(re.findall(r"--[a-z-]+", done.stdout))
+
+
+def test_every_option_of_mlflows_command_exists(compose: Any) -> None:
+    """The command itself has each of them."""
+    command = cli.commands[compose["services"]["mlflow"]["command"][1]]
+    assert options_of(compose, "mlflow") <= {option for parameter in command.params for option in parameter.opts}
 
 
 def test_the_images_project_is_where_the_worker_mounts_it(compose: Any, dockerfile: str) -> None:

@@ -214,27 +214,6 @@ def test_metrics_that_are_not_finite_are_refused() -> None:
         candidate(metrics={"loss": float("nan"), "auc": 0.5})
 
 
-def test_a_normal_run_says_nothing_and_writes_nothing_beside_the_project(tmp_path: Path, empty_database: Path) -> None:
-    """In a fresh process, from making the tables to loading: no output, no warning, no mlruns."""
-    script = (
-        "import sys; from pathlib import Path; from tests.tasks.build import *;"
-        "from tasks.registry import Registry; r = Registry(project(Path(sys.argv[1])));"
-        f"r.register(SPEC, candidate()); r.reconcile_alias('{NAME}', '1'); r.load_model('{NAME}', '1')"
-    )
-    (tmp_path / "elsewhere").mkdir()
-    root = str(Path(__file__).parents[2])
-    done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "project")],
-        cwd=tmp_path / "elsewhere",
-        env={**os.environ, "PYTHONPATH": root},
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
 def test_the_process_wide_tracking_uri_is_left_alone(folder: Path) -> None:
     """Two projects in one process do not write into each other's registry."""
     before = mlflow.get_tracking_uri()

@@ -106,7 +106,7 @@ def _statistic(method: DriftMethod, then: Summary, now: Summary) -> tuple[float,
     Wasserstein takes the Kolmogorov-Smirnov p-value: both compare cumulative shares, so a shift that moves the one moves the other,
     and no resampling is needed. The others compare bin by bin, as chi-square does.
     """
-    p, q = _counts(then), _counts(now)
+    p, q = np.array(_counts(then), dtype=np.float64), np.array(_counts(now), dtype=np.float64)
     if method is DriftMethod.PSI:
         return statistics.psi(p, q), chi_square_p(p, q), {}
     if method is DriftMethod.JENSEN_SHANNON:
