@@ -40,6 +40,9 @@ class TestMessages:
         told = [(m.channel, m.kind.value, m.body["tier"]) for m in store.messages()]
         night = [("night", "trigger", "P0"), ("night", "resolve", "P1"), ("night", "trigger", "P0")]
         assert [each for each in told if each[0] == "night"] == night
+        assert [m.body["headline"] for m in store.messages() if m.kind.value == "resolve"] == [
+            "P1 churn: infrastructure is disturbed (error_rate) – calmer"
+        ]
         assert [each for each in told if each[0] == "hook"] == [("hook", "trigger", "P0"), ("hook", "trigger", "P0")]
 
     def test_a_minor_incident_is_not_told(self, store: SqlStore) -> None:

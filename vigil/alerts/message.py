@@ -104,8 +104,9 @@ def messages_of(before: Incident | None, after: Incident, event: Event, settings
     silent = muted or after.fleet is not None or now - event.at > timedelta(days=settings.stale_days)
     if kind is None or silent:
         return ()
+    body = body_of(after, settings, calmer=event.kind is Kind.CALMED)
     return tuple(
-        message_to(name, kind, after, event, body_of(after, settings), settings, now)
+        message_to(name, kind, after, event, body, settings, now)
         for name, channel in sorted(settings.channels.items())
         if _hears(name, channel, kind, hearing) and name not in still
     )
@@ -122,11 +123,11 @@ def _hears(name: str, channel: Channel, kind: MessageKind, incident: Incident) -
     return told and (kind is not MessageKind.ACKNOWLEDGE or channel.kind == "pagerduty")
 
 
-def body_of(incident: Incident, settings: AlertSettings) -> dict[str, Any]:
+def body_of(incident: Incident, settings: AlertSettings, *, calmer: bool = False) -> dict[str, Any]:
     """Return what any channel says of an incident, as plain JSON: headline, at most two lines, one link."""
     playbook = incident.context.get("playbook")
     return {
-        "headline": headline(incident),
+        "headline": headline(incident, calmer=calmer),
         "lines": list(context_lines(incident)),
         "link": settings.link.replace("{incident}", incident.incident_id) if settings.link else playbook,
         "incident": incident.incident_id,

@@ -53,15 +53,16 @@ def shortened(text: str) -> str:
     return " ".join(words) if len(words) <= MOST_WORDS else " ".join([*words[: MOST_WORDS - 1], words[MOST_WORDS - 1].rstrip(",;:") + "…"])
 
 
-def headline(incident: Incident) -> str:
+def headline(incident: Incident, *, calmer: bool = False) -> str:
     """Return tier, what it is, and where it stands where that is not plain: at most nine words.
 
     An opened incident is told by its title alone. Where something else than what began it made it as urgent as it is, that is named.
+    ``calmer``: it is told to those for whom it is over because it became less urgent.
     """
     unnamed = _unnamed(incident)
     again = f" – {unnamed} again" if unnamed else " – again"
     goes_on = f", now {unnamed}" if unnamed else ""
-    tail = {State.RESOLVED: " – resolved", State.REOPENED: again}.get(incident.state, goes_on)
+    tail = " – calmer" if calmer else {State.RESOLVED: " – resolved", State.REOPENED: again}.get(incident.state, goes_on)
     words = incident.title.split()[: MOST_WORDS - 1 - len(tail.split())]
     return f"{incident.tier} {' '.join(words)}{tail}"
 
