@@ -7,6 +7,7 @@ takes long to make is made once for all workers and copied: Prefect's database, 
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sqlite3
@@ -36,6 +37,7 @@ os.environ.update(
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_LOGGING_LEVEL="ERROR",
 )
+gc.set_threshold(20_000, 20, 20)  # with all libraries loaded, looking for cycles at Python's rate takes a twentieth of the time
 settings.register_profile("vigil", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 settings.load_profile("vigil")
 # Long ones first, so that no worker is left alone with them at the end; of those that wait for one thing to be made only one at the start.
@@ -155,4 +157,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         path = item.path.relative_to(here)
         return min((_FIRST.index(name) for name in (path.as_posix(), path.parts[0]) if name in _FIRST), default=len(_FIRST))
 
+    for item in items:
+        if "prefect_server" in getattr(item, "fixturenames", ()) and item.path.relative_to(here).as_posix() not in _FLOWS:
+            raise pytest.UsageError(f"{item.path}: runs flows; name it in _FLOWS of {__file__}, so that it shares their worker's server")
     items.sort(key=place)
