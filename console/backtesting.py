@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,11 +10,12 @@ import typer
 
 from console.exit_codes import UsageError
 from console.looking import ModelArgument
-from console.output import Column, Json, console, print_json, print_table
+from console.output import Column, Json, console, print_json, print_table, working
 from console.session import moment, session_of
 
 if TYPE_CHECKING:
     from vigil.challenger.backtest import History
+    from vigil.challenger.tune import Tried
     from vigil.spec.model import ModelSpec
 
 FromDate = Annotated[str | None, typer.Option("--from", metavar="DATE", help="Windows that start at or after this.")]
@@ -71,23 +73,36 @@ def tune(
     model: ModelArgument,
     start: FromDate = None,
     end: ToDate = None,
+    alerts: Annotated[bool, typer.Option("--alerts", help="Only alert thresholds: nothing is trained for them.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Propose a policy: chosen by the first two thirds of the windows, shown beside the present one on the third held back."""
+    """Propose a policy, and alert thresholds. Chosen by the first two thirds of the windows, shown on the third held back."""
     from dataclasses import asdict
 
-    from vigil.challenger.tune import PRESENT, Tried
+    from console.tuning import alert_rows, print_alerts
+    from vigil.alerts.tune import tune as tune_alerts
+    from vigil.challenger.tune import PRESENT
     from vigil.challenger.tune import tune as tuned
 
     history, spec, cost = _history(context, model, None, start, end)
-    with console(stderr=True).status(f"playing {model}") as status:
-        tried = tuned(history, spec, cost=cost, tell=lambda name: status.update(f"playing {model}: {name}"))
+    tried: tuple[Tried, ...] = ()
+    if not alerts:
+        with console(stderr=True).status(f"playing {model}") as status:
+            tried = tuned(history, spec, cost=cost, tell=lambda name: status.update(f"playing {model}: {name}"))
+    with working(f"reading {model}"):
+        found = tune_alerts(history.work.store, spec, history.evaluations)
     proposed = next((each for each in tried if each.held_back is not None and each.change != PRESENT), None)
     if as_json:
         rows = [asdict(each) | {"policy": each.policy.model_dump(mode="json"), "proposed": each is proposed} for each in tried]
-        print_json([row | {"model": model, "metric": spec.performance.metric} for row in rows])
+        told = [row | {"tunes": "policy", "model": model, "metric": spec.performance.metric} for row in rows]
+        print_json([*told, *({"model": model} | row for row in alert_rows(found))])
         return
+    if not alerts:
+        _print_policies(tried, proposed, spec)
+    print_alerts(found)
 
+
+def _print_policies(tried: Sequence[Tried], proposed: Tried | None, spec: ModelSpec) -> None:
     def told(each: Tried, *, later: bool) -> str:
         outcome = each.held_back if later else each.chosen_by
         if outcome is None or outcome.total is None:

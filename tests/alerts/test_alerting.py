@@ -32,6 +32,19 @@ class TestMessages:
             see(store, number, [errors(rate)])
         assert [m.body["tier"] for m in store.messages()] == ["P1", "P0"]
 
+    def test_becoming_less_urgent_is_over_for_those_who_take_only_what_it_was(self, store: SqlStore) -> None:
+        """Else a pager would go on ringing for a P0 that is none any more; it is told again should it be one again."""
+        settings = AlertSettings(channels={"hook": HOOK, "night": HOOK.model_copy(update={"tiers": ("P0",)})})
+        for number, rate in enumerate((0.2, 0.01, 0.01, 0.2)):
+            see(store, number, [errors(rate)], settings=settings)
+        told = [(m.channel, m.kind.value, m.body["tier"]) for m in store.messages()]
+        night = [("night", "trigger", "P0"), ("night", "resolve", "P1"), ("night", "trigger", "P0")]
+        assert [each for each in told if each[0] == "night"] == night
+        assert [m.body["headline"] for m in store.messages() if m.kind.value == "resolve"] == [
+            "P1 churn: infrastructure is disturbed (error_rate) – calmer"
+        ]
+        assert [each for each in told if each[0] == "hook"] == [("hook", "trigger", "P0"), ("hook", "trigger", "P0")]
+
     def test_a_minor_incident_is_not_told(self, store: SqlStore) -> None:
         for number in range(5):
             see(store, number, [psi("age", 0.3)])
@@ -259,6 +272,12 @@ class TestCauses:
         see(store, 0, [BAD])
         assert self.first_cause(store) == "data_fault"
 
+    def test_a_score_that_alone_moved_is_no_data_fault(self, store: SqlStore) -> None:
+        """It moves with each version; ten times its threshold says nothing of the inputs."""
+        for number in range(3):
+            see(store, number, [drift(0.4), psi("score", 2.0)])
+        assert self.first_cause(store) == "covariate"
+
     def test_slow_answers_alone_are_infrastructure(self, store: SqlStore) -> None:
         for number in range(2):
             see(store, number, [latency(300)])
@@ -278,7 +297,33 @@ class TestCauses:
         see(store, 0, [Measurement(Layer.PERFORMANCE, "label_maturity", 0.1, Verdict.WARNING, 20, threshold=0.8)], spec=spec)
         (found,) = all_of(store)
         assert [cause["cause"] for cause in found.causes] == ["infrastructure"]
-        assert found.causes[0]["why"] == "label_maturity is 0.1"
+        assert found.causes[0]["why"] == "label_maturity is 0.1 (labels are overdue)"
+        assert found.title == "churn: labels are overdue (label_maturity)"
+
+    def test_labels_are_overdue_where_the_specification_says_how_many_are_enough(self, store: SqlStore) -> None:
+        """In two windows of three, and by the interval: a warning, not a value below 0.8 that chance explains."""
+        enough = a_spec(labels={"maturity": 0.8})
+        for number, verdict in enumerate((Verdict.OK, Verdict.WARNING, Verdict.OK, Verdict.OK, Verdict.WARNING)):
+            see(store, number, [Measurement(Layer.PERFORMANCE, "label_maturity", 0.7, verdict, 20, threshold=0.8)], spec=enough)
+            assert not all_of(store)
+        see(store, 5, [Measurement(Layer.PERFORMANCE, "label_maturity", 0.7, Verdict.WARNING, 20, threshold=0.8)], spec=enough)
+        (found,) = all_of(store)
+        assert (found.tier, [seen.excess for seen in found.signals.values()]) == ("P1", [pytest.approx(1.5)])  # 0.3 lack, 0.2 may
+
+    @pytest.mark.parametrize(("share", "told"), [(0.3, True), (0.5, False)])
+    def test_else_where_half_of_what_usually_is_here_lacks(self, store: SqlStore, share: float, told: bool) -> None:
+        """Of 0.8 usually; what is usual is known after four windows."""
+        for number, value in enumerate((0.8, 0.8, 0.8, 0.8, share, share)):
+            see(store, number, [Measurement(Layer.PERFORMANCE, "label_maturity", value, Verdict.OK, 20)])
+        assert bool(all_of(store)) is told
+
+    def test_labels_that_lack_under_three_models_are_one_incident(self, store: SqlStore) -> None:
+        for number in range(2):
+            for model in ("m0", "m1", "m2"):
+                lacking = [Measurement(Layer.PERFORMANCE, "label_maturity", 0.1, Verdict.WARNING, 20, threshold=0.8)]
+                see(store, number, lacking, spec=a_spec(model, labels={"maturity": 0.8}))
+        (fleet,) = [each for each in all_of(store) if each.model == "fleet"]
+        assert fleet.title == "Ground truth breaks under 3 models"
 
     def test_breaches_that_begin_with_a_version_are_a_release(self, store: SqlStore) -> None:
         see(store, 0, [latency(100)])

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.alerts.build import MONDAY, Story, a_spec, auc, drift, errors, latency, psi, quality
-from vigil.alerts.incident import EDGES, MOVES, Event, Incident, Kind, State, apply, fold
-from vigil.alerts.words import account
+from vigil.alerts.incident import EDGES, MOVES, VIGIL, Event, Incident, Kind, State, apply, fold
+from vigil.alerts.words import account, headline
 from vigil.errors import NotAllowed
+from vigil.measurement import Measurement
 from vigil.spec.alerts import Tier
 
 BAD, GOOD = quality(breach=True), quality(breach=False)
@@ -93,6 +95,14 @@ class TestBundling:
         story.see(errors(0.2))
         assert [i.tier for i in story.incidents] == [Tier.P0]
 
+    def test_looking_again_and_all_is_in_bounds_leaves_a_headline(self) -> None:
+        """Rows that were overwritten came back: the only breach is none any more."""
+        events = first_events()
+        body = {"window": MONDAY.isoformat(), "signals": [], "clear": [said["signal"] for said in events[0].body["signals"]]}
+        incident = fold([*events, Event(events[0].incident_id, 2, Kind.OBSERVED, events[0].model, MONDAY, VIGIL, body=body)])
+        assert [seen.breaches for seen in incident.signals.values()] == [()]
+        assert headline(incident) == "P1 churn: data at fault (age)"
+
     def test_looking_again_at_the_same_window_counts_it_once(self) -> None:
         story = Story()
         story.see(BAD)
@@ -161,6 +171,15 @@ class TestOpeningAgain:
         assert len(self.story(quiet=3, reopen_windows=0).incidents) == 2
 
 
+def test_what_begins_when_all_of_an_incident_is_back_in_bounds_is_another_one() -> None:
+    """Answers were slow before, once; they are again the day after the fault, when the data is in order."""
+    story = Story()
+    story.see(GOOD, latency(300))
+    story.see(BAD, latency(100))
+    story.see(GOOD, latency(300))
+    assert [i.title for i in story.incidents] == ["churn: data at fault (age)", "churn: infrastructure is disturbed (latency_p95_ms)"]
+
+
 class TestWhatBeganIt:
     def story(self) -> Story:
         """A data fault, under which drift goes on when the data is in order again."""
@@ -182,6 +201,70 @@ class TestWhatBeganIt:
     def test_the_decision_is_the_newest(self) -> None:
         (incident,) = self.story().incidents
         assert incident.context["decision"]["action"] == "HOLD"
+
+
+class TestHowUrgent:
+    def tiers(self, *days: list[Measurement], **alerts: Any) -> list[str]:
+        """The tier of the one incident after each day."""
+        story, found = Story(a_spec(alerts=alerts)), []
+        for measured in days:
+            story.see(*measured)
+            (incident,) = story.incidents
+            found.append(incident.tier.value)
+        return found
+
+    def test_it_falls_when_nothing_as_urgent_was_seen_for_as_long_as_would_end_it(self) -> None:
+        assert self.tiers([errors(0.2)], [errors(0.01)], [errors(0.01)], [errors(0.01)]) == ["P0", "P0", "P1", "P1"]
+        assert self.tiers([errors(0.2)], *[[errors(0.01)]] * 3, clear_windows=3) == ["P0", "P0", "P0", "P1"]
+
+    def test_it_rises_again_and_then_falls_later(self) -> None:
+        days = [errors(0.2), *[errors(0.01)] * 2, errors(0.2), *[errors(0.01)] * 4]
+        assert self.tiers(*([day] for day in days)) == ["P0", "P0", "P1", "P0", "P0", "P0", "P0", "P1"]
+
+    def test_what_is_minor_goes_on_as_minor_and_holds_nothing_urgent_that_is_new(self) -> None:
+        """Drift of one feature goes on for weeks after the window's drift is over; slow answers then are another incident."""
+        story = Story()
+        for share in (0.5, 0.5, 0.5, 0.1, 0.1):
+            story.see(drift(share), psi("age", 0.3))
+        assert [i.tier for i in story.incidents] == [Tier.P2]
+        for _ in range(2):
+            story.see(drift(0.1), psi("age", 0.3), latency(300))
+        assert [(i.tier, i.title) for i in story.incidents][1:] == [(Tier.P1, "churn: infrastructure is disturbed (latency_p95_ms)")]
+
+    def test_what_it_was_raised_to_because_nobody_acknowledged_it_stays_until_somebody_does(self) -> None:
+        story = Story()
+        story.see(BAD)
+        (incident,) = story.incidents
+        raised = Event(incident.incident_id, 2, Kind.ESCALATED, incident.model, MONDAY, VIGIL, body={"tier": "P0"})
+        story.add([raised])
+        for _ in range(3):
+            story.see(BAD)
+        assert [i.tier for i in story.incidents] == [Tier.P0]
+        story.add(story.incidents[0].after((Kind.ACKNOWLEDGED, "ann", ""), at=MONDAY))
+        story.see(BAD)
+        assert [i.tier for i in story.incidents] == [Tier.P1]
+
+    def test_opened_again_it_is_as_urgent_as_what_opened_it(self) -> None:
+        days = [errors(0.2), *[errors(0.001)] * 2, *[errors(0.01)] * 2]
+        assert self.tiers(*([day] for day in days)) == ["P0", "P0", "P0", "P0", "P1"]
+
+    def test_what_is_urgent_does_not_hide_in_what_is_minor_beside_something_minor_that_is_new(self) -> None:
+        """On the third day a second feature drifts, and enough of the importance with it."""
+        story = Story()
+        for share in (0.1, 0.5, 0.5, 0.5):
+            story.see(drift(share), psi("age", 0.3), psi("plan", 0.3 if share > 0.3 else 0.1))
+        assert [i.tier for i in story.incidents] == [Tier.P2, Tier.P1]
+
+    def test_the_headline_names_what_made_it_urgent_when_that_did_not_begin_it(self) -> None:
+        story = Story()
+        for value in (0.75, 0.75, 0.75, 0.5):
+            story.see(drift(0.5), psi("age", 0.3), auc(value))
+        (incident,) = story.incidents
+        assert headline(incident) == "P0 churn: inputs have drifted (drift_share), now roc_auc"
+        for value in (0.75, 0.75, 0.5):
+            story.see(drift(0.1), psi("age", 0.1), auc(value))
+        (incident,) = story.incidents
+        assert headline(incident) == "P0 churn: inputs have drifted (drift_share) – roc_auc again"
 
 
 class TestEdges:

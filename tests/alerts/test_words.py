@@ -30,6 +30,11 @@ def test_a_headline_has_less_than_ten_words_and_one_line(column: str, state: Sta
     assert len(text.splitlines()) == 1
 
 
+def test_a_title_counts_the_other_columns_at_fault() -> None:
+    signals = [Signal("data_quality", "expect_column_values_to_not_be_null", column) for column in ("dewp", "temp", "visib")]
+    assert title_of("delay", "data_fault", signals) == "delay: data at fault (dewp +2)"
+
+
 @given(column=names)
 def test_at_most_two_lines_of_context_none_of_them_long(column: str) -> None:
     lines = context_lines(an_incident(column))

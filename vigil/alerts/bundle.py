@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from vigil.alerts.cause import Facts, changes_before, shares_of_change, suspects
-from vigil.alerts.incident import VIGIL, Event, Incident, Kind, Seen, State
+from vigil.alerts.incident import VIGIL, Event, Incident, Kind, Seen, State, apply
 from vigil.alerts.reading import Looked, Reading, read
 from vigil.alerts.words import title_of
 from vigil.measurement import Layer
@@ -41,7 +41,7 @@ def bundle(situation: Situation) -> tuple[Event, ...]:
     homeless = []
     joined: dict[str, list[Reading]] = {}
     for reading in firing:
-        home = _home(reading, situation)
+        home = _home(reading, readings, situation)
         if home is None:
             homeless.append(reading)
         else:
@@ -59,12 +59,12 @@ def incident_id_of(model: str, evaluation_id: str) -> str:
     return "i-" + hashlib.sha256(f"incident|{model}|{evaluation_id}".encode()).hexdigest()[:10]
 
 
-def _home(reading: Reading, situation: Situation) -> Incident | None:
+def _home(reading: Reading, readings: Sequence[Reading], situation: Situation) -> Incident | None:
     """Find the incident that a finding belongs to: one that has this signal, or one whose last new finding is near."""
     alerts, window = situation.spec.alerts, situation.current.window
     active = [incident for incident in situation.incidents if incident.active]
     having = [incident for incident in active if reading.signal in incident.signals]
-    going_on = [incident for incident in active if _apart(incident.last, window) <= 1]  # breaches that stopped take in nothing new
+    going_on = [incident for incident in active if _apart(incident.last, window) <= 1 and not _stopped(incident, readings)]
     fitting = [incident for incident in going_on if _takes(incident, reading)]
     near = [incident for incident in fitting if _apart(incident.newest, window) <= alerts.join_windows]
     again = [
@@ -73,6 +73,12 @@ def _home(reading: Reading, situation: Situation) -> Incident | None:
         if not incident.active and reading.signal in incident.signals and _apart(incident.last, window) <= alerts.reopen_windows
     ]
     return next((incident for found in (having, near, again) for incident in reversed(found)), None)
+
+
+def _stopped(incident: Incident, readings: Sequence[Reading]) -> bool:
+    """Whether everything that it is about is back in bounds in this window: what begins now is something else."""
+    clear = {reading.signal for reading in readings if reading.clear}
+    return all(signal in clear for signal in incident.signals)
 
 
 def _takes(incident: Incident, reading: Reading) -> bool:
@@ -86,11 +92,12 @@ def _takes(incident: Incident, reading: Reading) -> bool:
 def _together(
     homeless: list[Reading], joined: dict[str, list[Reading]], situation: Situation
 ) -> tuple[list[Reading], dict[str, list[Reading]]]:
-    """What fires for the first time in the same window goes where others of that window go that are new or open again."""
+    """What fires for the first time in the same window goes where others of that window go that are new or open again, and that take it."""
     known = {incident.incident_id: incident for incident in situation.incidents}
     fresh = [name for name, some in joined.items() if not known[name].active or any(r.signal not in known[name].signals for r in some)]
-    if homeless and fresh:
-        return [], {**joined, fresh[-1]: joined[fresh[-1]] + homeless}
+    taking = [name for name in fresh if all(_takes(known[name], reading) for reading in homeless)]
+    if homeless and taking:
+        return [], {**joined, taking[-1]: joined[taking[-1]] + homeless}
     return homeless, joined
 
 
@@ -118,8 +125,8 @@ def _events_of(incident: Incident, firing: list[Reading], readings: Sequence[Rea
         body = {"window": body["window"], "signals": [], "clear": body["clear"], "evaluation_id": current.evaluation_id}
     made = [_event(incident.incident_id, incident.events + 1, Kind.OBSERVED, situation, body, "")]
     if _over(incident, clear, [*firing, *still], situation):
-        made += _ending(incident, situation)
-    return made
+        return [*made, *_ending(incident, situation)]
+    return [*made, *_calming(apply(incident, made[0]), situation)]
 
 
 def _over(incident: Incident, clear: Sequence[Reading], breached: Sequence[Reading], situation: Situation) -> bool:
@@ -139,6 +146,24 @@ def _over(incident: Incident, clear: Sequence[Reading], breached: Sequence[Readi
 def clear_windows(incident: Incident, spec: ModelSpec) -> int:
     """Return how many windows in bounds end an incident: twice as many after each reopening, so that what comes and goes is told less."""
     return spec.alerts.clear_windows * int(2**incident.reopenings)
+
+
+def _calming(incident: Incident, situation: Situation) -> list[Event]:
+    """Make it less urgent where nothing as urgent was seen for as many windows as would end it, longer each time that it calmed before.
+
+    What it was raised to because nobody acknowledged it stays until somebody does.
+    """
+    count = situation.spec.alerts.clear_windows * int(2**incident.calmings)
+    latest = [tier for _, tier in sorted(incident.course.items())[-count:]]
+    seen = [tier for tier in latest if tier is not None]
+    if len(latest) < count or not seen:
+        return []
+    raised = [incident.raised] if incident.raised is not None and incident.state is not State.ACKNOWLEDGED else []
+    tier = Tier.worst([*seen, *raised])
+    if tier.value <= incident.tier.value:
+        return []
+    reason = f"nothing of tier {incident.tier} for {count} windows"
+    return [_event(incident.incident_id, incident.events + 1, Kind.CALMED, situation, {"tier": tier.value}, reason)]
 
 
 def _ending(incident: Incident, situation: Situation) -> list[Event]:

@@ -99,7 +99,7 @@ def shares_of_change(current: Looked, before: Looked | None, spec: ModelSpec) ->
     share = _drift_share(current)
     drifted = dict(share.detail.get("drifted", {})) if share is not None else {}
     if not any(drifted.values()):
-        drifted = {s.subject: m.value for s, m in current.measured.items() if _drifted_feature(s, current) and m.value is not None}
+        drifted = {s.subject: m.value for s, m in current.measured.items() if _drifted_feature(s, current, spec) and m.value is not None}
     lost: dict[str, float] = {}
     metric = spec.performance.metric
     for signal, now in current.measured.items():
@@ -114,8 +114,9 @@ def _drift_share(current: Looked) -> Measurement | None:
     return next((m for s, m in current.measured.items() if s.metric == "drift_share"), None)
 
 
-def _drifted_feature(signal: Signal, current: Looked) -> bool:
-    return signal.layer == Layer.DRIFT and signal.subject != "*" and current.measured[signal].verdict is Verdict.BREACH
+def _drifted_feature(signal: Signal, current: Looked, spec: ModelSpec) -> bool:
+    """Whether an input has drifted: the score is none, it moves with the inputs and with each version."""
+    return signal.layer == Layer.DRIFT and signal.subject in spec.features and current.measured[signal].verdict is Verdict.BREACH
 
 
 def _shares(parts: dict[str, float]) -> dict[str, float]:
@@ -129,7 +130,7 @@ def _data_fault(facts: Facts) -> Suspicion | None:
     if failed:
         because = failed[0].detail.get("because") or str(failed[0].signal)
         return Suspicion(Cause.DATA_FAULT, 0.9, f"{len(failed)} critical expectation{'s' * (len(failed) > 1)} failed: {because}")
-    drifted = {s: m for s, m in facts.current.measured.items() if _drifted_feature(s, facts.current)}
+    drifted = {s: m for s, m in facts.current.measured.items() if _drifted_feature(s, facts.current, facts.spec)}
     abrupt = [(signal, m.value / m.threshold) for signal, m in drifted.items() if m.value and m.threshold]
     if len(abrupt) == 1 and abrupt[0][1] >= ABRUPT:
         signal, times = abrupt[0]
@@ -159,13 +160,13 @@ def _infrastructure(facts: Facts) -> Suspicion | None:
 
 
 def _said(reading: Reading) -> str:
-    because = reading.detail.get("because")
+    because = "labels are overdue" if reading.signal.metric == LABEL_MATURITY else reading.detail.get("because")
     return f"{reading.signal.metric} is {number(reading.value)}{f' ({because})' if because else ''}"
 
 
 def _seasonal(facts: Facts) -> Suspicion | None:
     """Drifted against the training data, and not against the same season."""
-    drifted = [s for s in facts.current.measured if _drifted_feature(s, facts.current)]
+    drifted = [s for s in facts.current.measured if _drifted_feature(s, facts.current, facts.spec)]
     season = [m for m in facts.current.all_measured if m.layer is Layer.DRIFT and m.reference == "same_season"]
     then = {m.subject: m for m in season if m.subject != WHOLE}
     compared = [then[s.subject] for s in drifted if s.subject in then and then[s.subject].value is not None]

@@ -11,11 +11,11 @@ from datetime import timedelta
 
 import numpy as np
 
-from vigil.alerts.reading import WEEKDAYS, Looked, Signal
+from vigil.alerts.reading import WEEKDAYS, Looked, Signal, larger_is_better
 from vigil.alerts.rules import rule_for, rules_of
 from vigil.alerts.trend import Trend, trend
 from vigil.drift.multiplicity import benjamini_hochberg
-from vigil.measurement import Layer, Measurement
+from vigil.measurement import Measurement
 from vigil.spec.alerts import AlertRule
 from vigil.spec.model import ModelSpec
 
@@ -107,5 +107,4 @@ def _limits(rule: AlertRule, newest: Measurement, spec: ModelSpec) -> tuple[floa
         return None, None
     if rule.above is not None or rule.below is not None:
         return rule.below, rule.above
-    larger_is_better = newest.layer is Layer.PERFORMANCE and spec.performance.metric.larger_is_better
-    return (newest.threshold, None) if larger_is_better else (None, newest.threshold)
+    return (newest.threshold, None) if larger_is_better(newest, spec) else (None, newest.threshold)

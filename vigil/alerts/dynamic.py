@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 MINIMUM = 4  # values of the same weekday: with fewer a median is one day's value
 SMALLEST_SPREAD = 0.01  # of the centre: a history that never moved makes no alarm of rounding; convention
@@ -69,9 +70,15 @@ def critical_value(sizes: tuple[int, ...], false_alarms: float) -> float:
     >>> critical_value((200,), 0.05) > 1.4826 * 1.96 - 0.05
     True
     """
+    return float(np.quantile(_distances(sizes), 1 - false_alarms))
+
+
+@lru_cache(maxsize=128)
+def _distances(sizes: tuple[int, ...]) -> NDArray[np.float64]:
+    """Simulate how far new values lie from their slot's median, in spreads: the same for every rate."""
     rng = np.random.default_rng(20_130_101)
     slots = [rng.standard_normal((DRAWS, size)) for size in sizes]
     centres = [np.median(slot, axis=1, keepdims=True) for slot in slots]
     spread = np.median(np.concatenate([np.abs(slot - centre) for slot, centre in zip(slots, centres, strict=True)], axis=1), axis=1)
-    distance = np.abs(rng.standard_normal(DRAWS) - centres[0][:, 0]) / spread
-    return float(np.quantile(distance, 1 - false_alarms))
+    distances: NDArray[np.float64] = np.abs(rng.standard_normal(DRAWS) - centres[0][:, 0]) / spread
+    return distances

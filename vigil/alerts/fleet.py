@@ -15,6 +15,7 @@ from vigil.alerts.cause import Cause
 from vigil.alerts.incident import FLEET, VIGIL, Event, Incident, Kind
 from vigil.decision.phrases import plural
 from vigil.measurement import WHOLE, Layer
+from vigil.performance.maturity import LABEL_MATURITY
 from vigil.spec.alerts import Tier
 from vigil.spec.channels import AlertSettings
 from vigil.spec.model import measured_by_vigil
@@ -22,6 +23,7 @@ from vigil.spec.model import measured_by_vigil
 MAIN_PART = 0.5  # of the change: a column that carries so much of it is what the incident is about; convention
 SERVING = "serving"  # what models share where their system layer breaks together
 MONITORING = "monitoring"  # what they share where vigil's own runs over them fail together
+GROUND_TRUTH = "ground truth"  # what they share where the labels of all are overdue
 RELEASE = "release"  # what they share where all became worse since a release
 
 Shared = tuple[str, str]  # a cause, and what is shared of it
@@ -31,12 +33,15 @@ def shared_subjects(incident: Incident) -> frozenset[Shared]:
     """Return what an incident may share with others, by its first suspected cause.
 
     Columns where data is at fault; a release; of infrastructure the dependencies that are asked for under one name (``health.queries``) and
-    serving as a whole, or monitoring.
+    serving as a whole, monitoring, or ground truth.
     """
     kind = incident.causes[0]["cause"] if incident.causes else None
     if kind == Cause.INFRASTRUCTURE:
         asked = {s.metric for s in incident.signals if s.layer == Layer.SYSTEM and not measured_by_vigil(s.metric)}
-        return frozenset((kind, each) for each in ({MONITORING} if incident.about_runs else {SERVING, *asked}))
+        labels = all(signal.metric == LABEL_MATURITY for signal in incident.signals)
+        return frozenset(
+            (kind, each) for each in ({MONITORING} if incident.about_runs else {GROUND_TRUTH} if labels else {SERVING, *asked})
+        )
     if kind == Cause.RELEASE:
         return frozenset({(kind, RELEASE)})
     if kind != Cause.DATA_FAULT:  # populations move under many models by themselves
@@ -115,7 +120,7 @@ def _joining(fleet: Incident | None, shared: Shared, members: Sequence[Incident]
 def _body(shared: Shared, first: str, tier: Tier, members: Sequence[Incident], settings: AlertSettings) -> Mapping[str, object]:
     models = sorted({incident.model for incident in members})
     kind, subject = shared
-    what = subject.capitalize() if subject in (SERVING, MONITORING, RELEASE) else subject
+    what = subject.capitalize() if subject in (SERVING, MONITORING, GROUND_TRUTH, RELEASE) else subject
     why = f"{subject} breaks under {plural(len(models), 'model')} at once: {', '.join(models)}"
     return {
         "window": first,

@@ -51,6 +51,7 @@ class Kind(StrEnum):
     JOINED = "joined"
     MUTED = "muted"
     ESCALATED = "escalated"
+    CALMED = "calmed"
     DIGEST = "digest"  # of no incident: the week's digest, which the outbox needs an event for
 
 
@@ -64,7 +65,8 @@ class Event:
     """One thing that happened to an incident. Natural keys: ``(incident_id, number)``, and ``key`` where it is not None.
 
     ``body`` is plain JSON: of ``opened`` model, owner, suspected causes, changes; of ``observed`` the window and what each signal
-    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel, and the tier that it became.
+    said; of ``muted`` its end; of ``joined`` the fleet incident; of ``escalated`` the channel, and the tier that it became; of ``calmed``
+    the tier.
     """
 
     incident_id: str
@@ -82,7 +84,8 @@ class Event:
 class Seen:
     """What is known of one signal of an incident.
 
-    ``windows`` says of each window's start (ISO), in order, whether it was in breach; those in the margin are not in it.
+    ``tier`` is that of its newest breach. ``windows`` says of each window's start (ISO), in order, whether it was in breach; those in the
+    margin are not in it.
     """
 
     tier: Tier
@@ -115,8 +118,9 @@ class Incident:
         newest: start of the window in which a signal was last new: later findings join while it is near.
         causes: suspected causes as plain JSON (:mod:`vigil.alerts.cause`): those of the first breaches, likeliest first; then what
             later breaches added, each with `since`, the window in which it did.
-        reopenings: how often it opened again.
-        escalated: channels that were told because nobody acknowledged it.
+        course: of each window's start (ISO) the most urgent breach in it, None where what was measured is in bounds.
+        reopenings: how often it opened again. ``calmings``: how often it became less urgent.
+        escalated: channels that were told because nobody acknowledged it; ``raised``: the tier that it was given for the same reason.
         members: of a fleet incident, the incidents that it holds; ``fleet`` of a member, the incident that holds it.
     """
 
@@ -136,8 +140,11 @@ class Incident:
     causes: tuple[Mapping[str, Any], ...] = ()
     context: Mapping[str, Any] = field(default_factory=dict)
     muted_until: datetime | None = None
+    course: Mapping[str, Tier | None] = field(default_factory=dict)
     reopenings: int = 0
+    calmings: int = 0
     escalated: tuple[str, ...] = ()
+    raised: Tier | None = None
     fleet: str | None = None
     members: tuple[str, ...] = ()
 
@@ -202,7 +209,12 @@ def apply(incident: Incident, event: Event) -> Incident:
         return replace(incident, muted_until=datetime.fromisoformat(event.body["until"]))
     if event.kind is Kind.ESCALATED:
         told = (*incident.escalated, *(event.body[name] for name in ("to",) if name in event.body))
-        return replace(incident, escalated=told, tier=Tier.worst([incident.tier, Tier(event.body.get("tier", incident.tier))]))
+        raised = Tier(event.body["tier"]) if "tier" in event.body else incident.raised
+        return replace(
+            incident, escalated=told, raised=raised, tier=Tier.worst([incident.tier, Tier(event.body.get("tier", incident.tier))])
+        )
+    if event.kind is Kind.CALMED:
+        return replace(incident, tier=Tier(event.body["tier"]), calmings=incident.calmings + 1)
     if event.kind is Kind.JOINED:
         if "fleet" in event.body:
             return replace(incident, fleet=event.body["fleet"])
@@ -244,17 +256,19 @@ def _observed(incident: Incident, event: Event) -> Incident:
         before = signals.get(signal)
         windows = {**(before.windows if before else {}), window: True}
         new |= before is None
-        worst = tier if before is None else Tier.worst([tier, before.tier])
-        signals[signal] = Seen(worst, said["value"], said["threshold"], said["excess"], windows)
+        signals[signal] = Seen(tier, said["value"], said["threshold"], said["excess"], windows)
     for name in body.get("clear", ()):
         before = signals.get(Signal(*name))
         if before is not None:
             signals[Signal(*name)] = replace(before, windows={**before.windows, window: False})
-    breached = bool(body.get("signals"))
+    tiers = [Tier(said["tier"]) for said in body.get("signals", ())]
+    breached, again = bool(tiers), event.kind is Kind.REOPENED  # how urgent it once was says nothing of now
     return replace(
         incident,
         signals=signals,
-        tier=Tier.worst([incident.tier, *(seen.tier for seen in signals.values())]),
+        course={**incident.course, window: Tier.worst(tiers) if breached else None},
+        tier=Tier.worst([*([] if again and breached else [incident.tier]), *tiers]),
+        raised=None if again else incident.raised,
         first=min(incident.first, window) if breached else incident.first,
         last=max(incident.last, window) if breached else incident.last,
         newest=max(incident.newest, window) if new else incident.newest,

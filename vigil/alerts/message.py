@@ -94,17 +94,21 @@ def message_to(
 def messages_of(before: Incident | None, after: Incident, event: Event, settings: AlertSettings, now: datetime) -> tuple[Message, ...]:
     """Return what is said of an event, one message a channel; nothing where it is minor, muted, told by a fleet, or long past.
 
-    Said are: it opened, became more urgent, opened again, was acknowledged (to channels that show it), and is over.
+    Said are: it opened, became more urgent, opened again, was acknowledged (to channels that show it), and is over. Where it became less
+    urgent, it is over for the channels that take the tier that it had and not the one that it has.
     """
     kind = _said(before, after, event)
+    hearing = before if before is not None and event.kind is Kind.CALMED else after
+    still = hearers(after, settings) if event.kind is Kind.CALMED else ()
     muted = after.muted(now) and kind is MessageKind.TRIGGER  # its end is told, so that no pager goes on showing it
     silent = muted or after.fleet is not None or now - event.at > timedelta(days=settings.stale_days)
     if kind is None or silent:
         return ()
+    body = body_of(after, settings, calmer=event.kind is Kind.CALMED)
     return tuple(
-        message_to(name, kind, after, event, body_of(after, settings), settings, now)
+        message_to(name, kind, after, event, body, settings, now)
         for name, channel in sorted(settings.channels.items())
-        if _hears(name, channel, kind, after)
+        if _hears(name, channel, kind, hearing) and name not in still
     )
 
 
@@ -119,11 +123,11 @@ def _hears(name: str, channel: Channel, kind: MessageKind, incident: Incident) -
     return told and (kind is not MessageKind.ACKNOWLEDGE or channel.kind == "pagerduty")
 
 
-def body_of(incident: Incident, settings: AlertSettings) -> dict[str, Any]:
+def body_of(incident: Incident, settings: AlertSettings, *, calmer: bool = False) -> dict[str, Any]:
     """Return what any channel says of an incident, as plain JSON: headline, at most two lines, one link."""
     playbook = incident.context.get("playbook")
     return {
-        "headline": headline(incident),
+        "headline": headline(incident, calmer=calmer),
         "lines": list(context_lines(incident)),
         "link": settings.link.replace("{incident}", incident.incident_id) if settings.link else playbook,
         "incident": incident.incident_id,
@@ -196,7 +200,7 @@ def _said(before: Incident | None, after: Incident, event: Event) -> MessageKind
         return None
     if event.kind is Kind.OBSERVED:
         return MessageKind.TRIGGER if after.tier.value < before.tier.value else None
-    if event.kind is Kind.RESOLVED:
+    if event.kind in (Kind.RESOLVED, Kind.CALMED):
         return MessageKind.RESOLVE
     if event.kind is Kind.ACKNOWLEDGED and event.by != "vigil":
         return MessageKind.ACKNOWLEDGE

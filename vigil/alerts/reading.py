@@ -16,6 +16,7 @@ import numpy as np
 from vigil.alerts.dynamic import MINIMUM, band
 from vigil.alerts.rules import rule_for, rules_of
 from vigil.measurement import NOTHING, TRAINING, WHOLE, Layer, Measurement, Verdict
+from vigil.performance.maturity import LABEL_MATURITY
 from vigil.spec.alerts import AlertRule, Tier
 from vigil.spec.model import Metric, ModelSpec
 from vigil.window import Window
@@ -156,7 +157,7 @@ def judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked]
     assert rule.tier is not None
     if rule.dynamic is None and rule.above is None and rule.below is None:
         return _by_verdict(signal, rule, measurement, spec)
-    limits = _limits(signal, rule, at, before, spec)
+    limits = limits_of(signal, rule, at, before, spec)
     if limits is None or measurement.value is None:
         return None
     normal, low, high = limits
@@ -170,28 +171,37 @@ def judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked]
 
 def _by_verdict(signal: Signal, rule: AlertRule, measurement: Measurement, spec: ModelSpec) -> Reading:
     """Follow the verdict that was measured with the value's own interval and threshold."""
-    breach = measurement.verdict is Verdict.BREACH
+    immature = measurement.metric == LABEL_MATURITY and measurement.verdict is Verdict.WARNING  # the decision does without, people are told
+    breach = measurement.verdict is Verdict.BREACH or immature
     excess = _excess(measurement, spec)
     clear = measurement.verdict is Verdict.OK and (excess is None or excess <= 1 - spec.alerts.hysteresis)
     return _reading(signal, rule, measurement, breach=breach, clear=clear, threshold=measurement.threshold, excess=excess)
+
+
+def larger_is_better(measurement: Measurement, spec: ModelSpec) -> bool:
+    """Tell which side of a measurement's own threshold is the good one."""
+    if measurement.layer is Layer.PERFORMANCE and measurement.metric != LABEL_MATURITY:
+        return spec.performance.metric.larger_is_better
+    shares = measurement.metric in (LABEL_MATURITY, "throughput_per_s") or measurement.metric.endswith("_success_rate")
+    return shares or measurement.layer is Layer.BUSINESS
 
 
 def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:
     value, threshold = measurement.value, measurement.threshold
     if value is None or threshold is None or measurement.layer is Layer.BUSINESS:  # wanted at least so much, which has no scale
         return None
+    if measurement.metric == LABEL_MATURITY or measurement.metric.endswith("_success_rate"):  # shares of what should be there
+        return (1 - value) / (1 - threshold) if threshold < 1 else None
     if measurement.layer is Layer.PERFORMANCE:
         loss = threshold - value if spec.performance.metric.larger_is_better else value - threshold
         return 1 + loss / spec.performance.tolerated_loss
-    if measurement.layer is Layer.SYSTEM and measurement.metric.endswith("_success_rate"):
-        return (1 - value) / (1 - threshold) if threshold < 1 else None
     return value / threshold if threshold > 0 else None
 
 
-def _limits(
+def limits_of(
     signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked], spec: ModelSpec
 ) -> tuple[float, float | None, float | None] | None:
-    """Return (where it should be, the lower limit, the upper limit); None where too little history."""
+    """Return where a value should be, the lower and the upper limit, of a rule that has its own; None where too little history."""
     if rule.dynamic is not None:
         found = _band(signal, rule, at, before, spec)
         return None if found is None else found

@@ -8,9 +8,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 
 from vigil.measurement import Layer, Measurement
+from vigil.performance.maturity import LABEL_MATURITY
 from vigil.spec.alerts import AlertRule, Dynamic, Tier
 from vigil.spec.base import Sustained
 from vigil.spec.model import ModelSpec
+
+OVERDUE = 0.5  # of the share of labels that usually is here when a window is looked at; convention
 
 
 def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
@@ -39,6 +42,16 @@ def rules_of(spec: ModelSpec) -> tuple[AlertRule, ...]:
         AlertRule(layer=Layer.SYSTEM, metric="rows", tier=Tier.P1, sustained=Sustained(k=2, n=3), dynamic=Dynamic(above=False)),
         # A promise that was broken: shown by a comparison that holds over all looks of the probation, so once is enough.
         AlertRule(layer=Layer.PERFORMANCE, metric="probation", tier=Tier.P1),
+        # Labels that are overdue: without them nobody knows how good the model is, as silence of the log says nothing of its health.
+        # Where the share that counts as enough is not specified (labels.maturity), half of what usually is here by then; convention.
+        AlertRule(
+            layer=Layer.PERFORMANCE,
+            metric=LABEL_MATURITY,
+            tier=Tier.P1,
+            sustained=Sustained(k=2, n=3),
+            below=OVERDUE if spec.labels.maturity is None else None,
+            of_baseline=spec.labels.maturity is None,
+        ),
         # As the decision counts them. Three times the tolerated loss: catastrophic, by convention.
         AlertRule(layer=Layer.PERFORMANCE, tier=Tier.P1, sustained=spec.policy.performance, catastrophic=3.0),
         AlertRule(layer=Layer.DRIFT, metric="drift_share", tier=Tier.P1, sustained=spec.policy.drift),

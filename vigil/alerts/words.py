@@ -9,6 +9,7 @@ from vigil.alerts.incident import Incident, State
 from vigil.alerts.reading import Signal
 from vigil.decision.phrases import number, percent
 from vigil.measurement import Layer
+from vigil.performance.maturity import LABEL_MATURITY
 
 MOST_WORDS = 9
 LONGEST_LINE = 300  # characters; convention: two of them fit a telephone's notification
@@ -37,8 +38,14 @@ def title_of(model: str, kind: str, signals: Sequence[Signal]) -> str:
     'churn: data at fault (age)'
     """
     first = signals[0] if signals else None
-    about = "" if first is None else f" ({first.metric if first.subject == '*' else first.subject})"
-    return shortened(f"{model}: {NAMES[kind]}{about}")
+    named = "labels are overdue" if signals and all(signal.metric == LABEL_MATURITY for signal in signals) else NAMES[kind]
+    more = {s.subject for s in signals if s.layer == Layer.DATA_QUALITY == first.layer and s.subject != first.subject} if first else ()
+    about = "" if first is None else f" ({_name(first)}{f' +{len(more)}' if more else ''})"
+    return shortened(f"{model}: {named}{about}")
+
+
+def _name(signal: Signal) -> str:
+    return " ".join((signal.metric if signal.subject == "*" else signal.subject).split())
 
 
 def shortened(text: str) -> str:
@@ -46,15 +53,29 @@ def shortened(text: str) -> str:
     return " ".join(words) if len(words) <= MOST_WORDS else " ".join([*words[: MOST_WORDS - 1], words[MOST_WORDS - 1].rstrip(",;:") + "…"])
 
 
-def headline(incident: Incident) -> str:
+def headline(incident: Incident, *, calmer: bool = False) -> str:
     """Return tier, what it is, and where it stands where that is not plain: at most nine words.
 
-    An opened incident is told by its title alone.
+    An opened incident is told by its title alone. Where something else than what began it made it as urgent as it is, that is named.
+    ``calmer``: it is told to those for whom it is over because it became less urgent.
     """
-    state = {State.RESOLVED: "resolved", State.REOPENED: "again", State.ACKNOWLEDGED: "", State.OPEN: ""}[incident.state]
-    tail = f" – {state}" if state else ""
+    unnamed = _unnamed(incident)
+    again = f" – {unnamed} again" if unnamed else " – again"
+    goes_on = f", now {unnamed}" if unnamed else ""
+    tail = " – calmer" if calmer else {State.RESOLVED: " – resolved", State.REOPENED: again}.get(incident.state, goes_on)
     words = incident.title.split()[: MOST_WORDS - 1 - len(tail.split())]
     return f"{incident.tier} {' '.join(words)}{tail}"
+
+
+def _unnamed(incident: Incident) -> str:
+    """Return the newest of what is most urgent, in one word, where the title names none of it; else nothing."""
+    urgent = [
+        (seen.breaches[-1], "".join(_name(signal).split()[:1]))
+        for signal, seen in incident.signals.items()
+        if seen.tier is incident.tier and seen.breaches  # a window that was looked at again may be in bounds after all
+    ]
+    named = any(f"({word}" in incident.title for _, word in urgent)
+    return max(urgent)[1] if urgent and not named else ""
 
 
 def context_lines(incident: Incident) -> tuple[str, ...]:
