@@ -56,10 +56,18 @@ def write(folder: Path, name: str, body: str) -> Path:
 
 
 # loading ------------------------------------------------------------------------------------------------------------
-def test_a_trainer_is_imported_from_the_projects_folder_with_its_neighbours(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "code",
+    [
+        "from vt_neighbour import answer\ndef train(rows, spec, params): return answer()\n",
+        "def train(rows, spec, params):\n    from vt_neighbour import answer\n    return answer()\n",
+    ],
+    ids=["at once", "when it trains"],
+)
+def test_a_trainer_is_imported_from_the_projects_folder_with_its_neighbours(tmp_path: Path, code: str) -> None:
     """The module imports another one of the folder; the path is as before afterwards."""
     write(tmp_path, "vt_neighbour", "def answer(): return 42\n")
-    write(tmp_path, "vt_trainer", "from vt_neighbour import answer\ndef train(rows, spec, params): return answer()\n")
+    write(tmp_path, "vt_trainer", code)
     before = list(sys.path)
     assert load_trainer(tmp_path, "vt_trainer:train")(None, None, {}) == 42  # type: ignore[arg-type]
     assert sys.path == before

@@ -177,6 +177,16 @@ with TrainerProcess(Path({str(folder)!r}), spec("tells_where", params={{"file": 
     child.wait(60)
 
 
+def test_what_it_imports_only_when_it_trains_is_found(folder: Path) -> None:
+    """Another module of the project; what of it is in the model goes with the model."""
+    late = "def late(rows, spec, params):\n    from vt_late import share_of\n    return Share(share_of(rows))\n"
+    (folder / "vt_process.py").write_text(f"{TRAINER}\n{late}")
+    (folder / "vt_late.py").write_text("def share_of(rows):\n    return rows['label'].mean()\n")
+    with TrainerProcess(folder, spec("late")) as trainer:
+        (model,) = trainer.fit(ROWS)
+    assert model.share == 0.25
+
+
 def test_here_it_is_fitted_in_this_process(folder: Path) -> None:
     """The back-test's way: the same contract."""
     (model,) = TrainerHere(folder, spec("train")).fit(ROWS)

@@ -7,6 +7,7 @@ The trainer's contract: ``function(rows: pd.DataFrame, spec: ModelSpec, params: 
 
 from __future__ import annotations
 
+import functools
 import importlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +30,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def load_trainer(folder: Path, reference: str) -> Trainer:
-    """Import ``module:function`` with the project's folder first on the path, and return the function.
+    """Import ``module:function`` with the project's folder first on the path, and return the function, which finds it there when called.
 
     A module of the same name that another folder has given this process is imported afresh from this one.
 
@@ -58,7 +59,13 @@ def load_trainer(folder: Path, reference: str) -> Trainer:
             f"trainer {reference!r}: {module_name} has no function {function_name!r}; its functions: {_listed(_functions(module))}",
             outcome=TrainingOutcome.RAISED,
         )
-    return function  # type: ignore[no-any-return]
+
+    @functools.wraps(function)
+    def trainer(rows: pd.DataFrame, spec: ModelSpec, params: dict[str, Any]) -> Any:
+        with importable(folder):  # what it imports only now
+            return function(rows, spec, params)
+
+    return trainer
 
 
 def fit(trainer: Trainer, rows: pd.DataFrame, spec: ModelSpec) -> Any:
