@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vigil.challenger.paired import paired, paired_mean
+from vigil.challenger.paired import exact_accuracy_interval, paired, paired_mean
 from vigil.performance.metrics import roc_auc
 from vigil.spec.model import Metric, Scoring
 
@@ -83,3 +83,39 @@ def test_worth_per_row_is_a_gain() -> None:
     """Means 1 and 2, every row 1 more: no error."""
     found = paired_mean(np.array([0.0, 2.0]), np.array([1.0, 3.0]), np.ones(2))
     assert found[:4] == (1.0, 2.0, 1.0, 0.0)
+
+
+def one_right(won: int, lost: int, both: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Scores of rows of which the challenger alone is right, the champion alone, or both; all labels are 1."""
+    old = np.repeat([0.2, 0.8, 0.8], [won, lost, both])
+    new = np.repeat([0.8, 0.2, 0.8], [won, lost, both])
+    return old, new, np.ones(won + lost + both)
+
+
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.99])
+@pytest.mark.parametrize(("won", "lost"), [(0, 0), (5, 0), (6, 0), (0, 9), (9, 2), (10, 2), (30, 15), (31, 15), (40, 41), (3, 20)])
+def test_the_interval_of_the_accuracy_leaves_0_out_where_the_exact_test_of_mcnemar_rejects(won: int, lost: int, confidence: float) -> None:
+    """scipy's: of the rows that one model alone is right of, is the challenger right of half?"""
+    old, new, label = one_right(won, lost, 50)
+    low, high = exact_accuracy_interval(old, new, label, confidence, Scoring())
+    rejects = won + lost > 0 and stats.binomtest(won, won + lost).pvalue <= 1 - confidence
+    assert (low > 0 or high < 0) == rejects
+    assert low <= (won - lost) / (won + lost + 50) <= high
+
+
+def test_the_ends_are_scipys_of_the_share_won() -> None:
+    old, new, label = one_right(12, 5, 83)
+    share = stats.binomtest(12, 17).proportion_ci(0.95, method="exact")
+    assert exact_accuracy_interval(old, new, label, 0.95, Scoring()) == pytest.approx(
+        ((2 * share.low - 1) * 0.17, (2 * share.high - 1) * 0.17)
+    )
+
+
+def test_it_covers_at_few_rows() -> None:
+    """At least 95 % of 2,000 samples of 60 rows of which two models are right with chances .8 and .7, independently: .8 - .7 is in it."""
+    rng, label, held = np.random.default_rng(5), np.ones(60), 0
+    for _ in range(2000):
+        old, new = (np.where(rng.random(60) < chance, 0.9, 0.1) for chance in (0.7, 0.8))
+        low, high = exact_accuracy_interval(old, new, label, 0.95, Scoring())
+        held += low <= 0.1 <= high
+    assert held >= 0.94 * 2000

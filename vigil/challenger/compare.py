@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.challenger.criteria import Criterion, Standing, criteria_of
-from vigil.challenger.paired import paired
+from vigil.challenger.paired import exact_accuracy_interval, paired
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.performance.metrics import value_of
@@ -135,7 +135,8 @@ def compare(
     positives a window holds is itself chance, and holding it fixed would make the interval of a loss too narrow. A resample in
     which a class is absent (probability below 1e-4 at the minimum of 10) has no AUC and is left out. Where the confidence is so high that
     fewer than 5 resamples lie beyond an end, as where it is held over many looks, the interval is the jackknife's
-    (:func:`vigil.challenger.paired.paired`).
+    (:func:`vigil.challenger.paired.paired`). Of the accuracy of rows that all count alike there is an exact test, and it is that one's
+    (:func:`vigil.challenger.paired.exact_accuracy_interval`).
 
     The verdict is ``promote`` where the interval's low end is above 0 and no criterion of
     :func:`~vigil.challenger.criteria.criteria_of` failed, else ``keep``; ``not_enough_data`` below ``comparison.minimum_rows``, or with
@@ -165,7 +166,9 @@ def compare(
     scoring = spec.performance.scoring
     values = value_of(metric, champion, y, w, scoring=scoring), value_of(metric, challenger, y, w, scoring=scoring)
     tail = (1 - asked.confidence) / 2
-    if tail * asked.resamples < LEAST_IN_TAIL:
+    if metric is Metric.ACCURACY and np.all(w == w[0]):
+        low, high = exact_accuracy_interval(champion, challenger, y, asked.confidence, scoring)
+    elif tail * asked.resamples < LEAST_IN_TAIL:
         low, high = paired(metric, champion, challenger, y, w, scoring).interval(asked.confidence)
     else:
         differences = sign * _resampled_differences(metric, scoring, champion, challenger, y, w, asked.resamples, rng)

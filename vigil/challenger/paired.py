@@ -10,7 +10,7 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtr
+from scipy.special import betaincinv, stdtr
 
 from vigil.performance import cores
 from vigil.performance.cores import Vector
@@ -71,6 +71,26 @@ def paired_mean(champion: Vector, challenger: Vector, w: Vector) -> Paired:
     variance, df = cores.jackknife(cores.leave_one_out(challenger - champion, w))
     means = cores.weighted_mean(champion, w), cores.weighted_mean(challenger, w)
     return Paired(*means, means[1] - means[0] + 0.0, math.sqrt(variance), df)
+
+
+def exact_accuracy_interval(champion: Vector, challenger: Vector, label: Vector, confidence: float, scoring: Scoring) -> Interval:
+    """Return the interval of the challenger's accuracy less the champion's, of rows that all count alike, exact at any number of rows.
+
+    Given the ``m`` of ``n`` rows of which one model alone is right, the number of those of which it is the challenger is binomial: with
+    the Clopper-Pearson interval (1934, doi:10.1093/biomet/26.4.404) of its chance ``p`` the ends are ``(2 * p - 1) * m / n``. They leave
+    0 out where, and only where, the exact test of McNemar (1947, doi:10.1007/BF02295996) rejects. Where both models are right of the same
+    rows they are ``(0, 0)``.
+
+    >>> score = np.array([0.9] * 10)
+    >>> exact_accuracy_interval(1 - score, score, np.ones(10), 0.95, Scoring())  # 10 of 10: p is from 0.025**(1/10) = 0.6915 on
+    (0.38300573415729544, 1.0)
+    """
+    old, new = (parts_of(Metric.ACCURACY, score, label, scoring)[0] for score in (champion, challenger))
+    won, lost, tail = int((new > old).sum()), int((new < old).sum()), (1 - confidence) / 2
+    low = betaincinv(won, lost + 1, tail) if won else 0.0
+    high = betaincinv(won + 1, lost, 1 - tail) if lost else 1.0
+    apart = (won + lost) / len(label)
+    return float((2 * low - 1) * apart) + 0.0, float((2 * high - 1) * apart) + 0.0
 
 
 def _falls(metric: Metric, score: Vector, label: Vector, w: Vector, scoring: Scoring, value: float) -> Vector:
