@@ -82,8 +82,9 @@ def exact_accuracy_interval(champion: Vector, challenger: Vector, label: Vector,
     rows they are ``(0, 0)``.
 
     >>> score = np.array([0.9] * 10)
-    >>> exact_accuracy_interval(1 - score, score, np.ones(10), 0.95, Scoring())  # 10 of 10: p is from 0.025**(1/10) = 0.6915 on
-    (0.38300573415729544, 1.0)
+    >>> low, high = exact_accuracy_interval(1 - score, score, np.ones(10), 0.95, Scoring())
+    >>> round(low, 4), high  # 10 of 10: p is from 0.025**(1 / 10) = 0.6915 on
+    (0.383, 1.0)
     """
     old, new = (parts_of(Metric.ACCURACY, score, label, scoring)[0] for score in (champion, challenger))
     won, lost, tail = int((new > old).sum()), int((new < old).sum()), (1 - confidence) / 2
