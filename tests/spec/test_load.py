@@ -205,6 +205,12 @@ def test_an_error_names_file_line_key_and_what_to_write(tmp_path: Path, added: s
             "mae is not for task binary; expected one of roc_auc, log_loss, brier, accuracy, precision, recall, f1, calibration_error",
         ),
         ("tolerated_loss: 0.02", "tolerated_loss: 0", "12: `performance.tolerated_loss`", "expected more than 0, got the number 0"),
+        (
+            "metric: roc_auc\n  tolerated_loss: 0.02",
+            "metric: log_loss",
+            "10: `performance`",
+            "metric log_loss needs tolerated_loss: by how much it may be above the baseline, in its own unit",
+        ),
         ("training:train", "train", "14: `training.trainer`", "expected module:function, such as `training:train`; got the text 'train'"),
         (
             "include_reference: false",
@@ -230,6 +236,18 @@ def test_an_error_names_file_line_key_and_what_to_write(tmp_path: Path, added: s
 )
 def test_a_changed_line_is_the_line_that_the_error_names(tmp_path: Path, old: str, new: str, where: str, expected: str) -> None:
     assert message_of(tmp_path, GOOD.replace(old, new)) == f"churn.yaml:{where}: {expected}"
+
+
+def test_of_a_share_or_the_auc_a_twentieth_may_be_lost_where_nothing_is_said(tmp_path: Path) -> None:
+    """And it is the specification that says so: its hash is the same."""
+    (left_out, said) = (tmp_path / name for name in ("left-out", "said"))
+    specs = []
+    for folder, text in ((left_out, ""), (said, "  tolerated_loss: 0.05\n")):
+        folder.mkdir()
+        (folder / "churn.yaml").write_text(GOOD.replace("  tolerated_loss: 0.02\n", text))
+        specs.append(load_model(folder / "churn.yaml"))
+    assert specs[0].performance.tolerated_loss == 0.05
+    assert specs[0].hash == specs[1].hash
 
 
 @pytest.mark.parametrize("text", ["", "# only a comment\n", "---\n"])

@@ -300,7 +300,8 @@ class Performance(Grown):
     later: ClassVar[tuple[str, ...]] = ("decision_threshold", "quantile", "own_metrics", "label_free", "prediction_powered")
 
     metric: Metric
-    tolerated_loss: Annotated[float, Field(gt=0)]  # in the metric's unit, against the baseline measured at registration
+    # The default is for shares and the AUC; of a loss or an error nobody knows it but who uses the model.
+    tolerated_loss: Annotated[float, Field(gt=0)] = 0.05  # in the metric's unit, against the baseline at registration; a starting point
     confidence: Annotated[float, Field(gt=0.5, lt=1)] = 0.95
     decision_threshold: Annotated[float, Field(gt=0, lt=1)] = 0.5  # binary: from this score on "positive"; convention
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None  # regression: the quantile that the score predicts; null: no pinball loss
@@ -316,6 +317,8 @@ class Performance(Grown):
     def _parts_fit_together(self) -> Performance:
         if self.metric is Metric.PINBALL and self.quantile is None:
             raise ValueError("metric pinball needs quantile: the quantile that the score predicts, such as 0.9")
+        if not self.metric.larger_is_better and "tolerated_loss" not in self.model_fields_set:
+            raise ValueError(f"metric {self.metric} needs tolerated_loss: by how much it may be above the baseline, in its own unit")
         if self.metric is Metric.CALIBRATION_ERROR and self.prediction_powered == "decides":
             raise ValueError("prediction_powered: there is no such estimate of calibration_error; leave it out, or say shown")
         ours = ("estimated_", "prediction_powered_")
