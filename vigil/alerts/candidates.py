@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import bdtrc
 
 from vigil.alerts.dynamic import band
-from vigil.alerts.reading import Looked, Signal, judged, larger_is_better, limits_of
+from vigil.alerts.reading import Looked, Signal, judged, larger_is_better, limits_of, measured_limits
 from vigil.decision.confirmation import windows_per_year
 from vigil.spec.alerts import AlertRule, Dynamic
 from vigil.spec.base import Sustained
@@ -29,9 +29,8 @@ DIGITS = 3  # of a limit that a person reads; rounded away from what is ordinary
 
 def limits(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked], spec: ModelSpec) -> tuple[float | None, float | None]:
     """Return the limits below and above that a rule judges one window by: its own, or that which was measured."""
-    if rule.dynamic is None and rule.above is None and rule.below is None:
-        measurement = at.measured[signal]
-        return (measurement.threshold, None) if larger_is_better(measurement, spec) else (None, measurement.threshold)
+    if rule.follows_verdict:
+        return measured_limits(at.measured[signal], spec)
     found = limits_of(signal, rule, at, before, spec)
     return (None, None) if found is None else found[1:]
 
@@ -81,7 +80,7 @@ def _sides(signal: Signal, present: AlertRule, at: Looked, spec: ModelSpec) -> d
     """Say on which sides of what is ordinary the present rule judges."""
     if present.dynamic is not None:
         return {"below": present.dynamic.below, "above": present.dynamic.above}
-    if present.above is None and present.below is None:
+    if present.follows_verdict:
         better = larger_is_better(at.measured[signal], spec)
         return {"below": better, "above": not better}
     return {"below": present.below is not None, "above": present.above is not None}

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import numpy as np
 
-from vigil.alerts.reading import WEEKDAYS, Looked, Signal, larger_is_better
+from vigil.alerts.reading import WEEKDAYS, Looked, Signal, measured_limits
 from vigil.alerts.rules import rule_for, rules_of
 from vigil.alerts.trend import Trend, trend
 from vigil.drift.multiplicity import benjamini_hochberg
@@ -105,6 +105,4 @@ def _limits(rule: AlertRule, newest: Measurement, spec: ModelSpec) -> tuple[floa
     """The limits below and above that stay where they are; what is learnt from history moves with the trend and is none."""
     if rule.dynamic is not None or rule.of_baseline:
         return None, None
-    if rule.above is not None or rule.below is not None:
-        return rule.below, rule.above
-    return (newest.threshold, None) if larger_is_better(newest, spec) else (None, newest.threshold)
+    return (rule.below, rule.above) if rule.static else measured_limits(newest, spec)

@@ -155,7 +155,7 @@ def judged(signal: Signal, rule: AlertRule, at: Looked, before: Sequence[Looked]
     if measurement is None or measurement.verdict is Verdict.NOT_ENOUGH_DATA:
         return None
     assert rule.tier is not None
-    if rule.dynamic is None and rule.above is None and rule.below is None:
+    if rule.follows_verdict:
         return _by_verdict(signal, rule, measurement, spec)
     limits = limits_of(signal, rule, at, before, spec)
     if limits is None or measurement.value is None:
@@ -184,6 +184,11 @@ def larger_is_better(measurement: Measurement, spec: ModelSpec) -> bool:
         return spec.performance.metric.larger_is_better
     shares = measurement.metric in (LABEL_MATURITY, "throughput_per_s") or measurement.metric.endswith("_success_rate")
     return shares or measurement.layer is Layer.BUSINESS
+
+
+def measured_limits(measurement: Measurement, spec: ModelSpec) -> tuple[float | None, float | None]:
+    """Return the limits below and above of which a measurement's own threshold is one."""
+    return (measurement.threshold, None) if larger_is_better(measurement, spec) else (None, measurement.threshold)
 
 
 def _excess(measurement: Measurement, spec: ModelSpec) -> float | None:

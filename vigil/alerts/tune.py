@@ -194,7 +194,7 @@ def _present(looks: Sequence[Looked], spec: ModelSpec) -> dict[Signal, AlertRule
 def _has_limit(newest: Measurement, rule: AlertRule) -> bool:
     if newest.layer is Layer.DATA_QUALITY or newest.metric in PROMISES or newest.metric.startswith("flow_"):
         return False
-    return rule.dynamic is not None or rule.above is not None or rule.below is not None or newest.threshold is not None
+    return not rule.follows_verdict or newest.threshold is not None
 
 
 def _tuned(signal: Signal, present: AlertRule, past: _Past, alarms: float) -> Tuned:

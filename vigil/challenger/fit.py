@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import importlib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -77,19 +78,27 @@ def fit(trainer: Trainer, rows: pd.DataFrame, spec: ModelSpec) -> Any:
     Raises:
         TrainingFailed: the trainer raised, or what it returned cannot score the rows.
     """
-    state = np.random.get_state()
-    np.random.seed(spec.training.seed)
     try:
-        model = trainer(rows.copy(), spec, dict(spec.training.params))
+        with seeded(spec.training.seed):
+            model = trainer(rows.copy(), spec, dict(spec.training.params))
     except TrainingFailed:  # a trainer in a process of its own: it says how it failed
         raise
     except Exception as error:  # whatever the project's code raises
         outcome = TrainingOutcome.OUT_OF_MEMORY if isinstance(error, MemoryError) else TrainingOutcome.RAISED
         raise TrainingFailed(f"trainer {spec.training.trainer!r} raised {_described(error)}", outcome=outcome) from error
-    finally:
-        np.random.set_state(state)
     score(model, rows.head(20), spec)
     return model
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Seed NumPy's global generator, which others' code may draw from, for the block, and put it back as it was."""
+    state = np.random.get_state()
+    np.random.seed(seed)
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def score(model: Any, rows: pd.DataFrame, spec: ModelSpec) -> Floats:

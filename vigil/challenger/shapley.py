@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from vigil.challenger.fit import Floats, score
+from vigil.challenger.fit import Floats, score, seeded
 from vigil.challenger.rows import WEIGHT, model_features
 from vigil.spec.model import ModelSpec
 
@@ -56,14 +56,11 @@ def mean_absolute_shap(
     """
     if not is_installed():
         return None
-    state = np.random.get_state()
     try:
         with threadpool_limits(limits=1):  # so few rows at a time: threads would wait for each other longer than they work
             return _explained(model, rows, spec, rng, clock() + seconds, clock)
     except Exception as error:  # whatever shap raises, or its import: a card without it is a card
         return {"failed": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"}
-    finally:
-        np.random.set_state(state)
 
 
 def _explained(
@@ -82,13 +79,13 @@ def _explained(
     order, coalitions = rng.permutation(len(rows)), COALITIONS * len(features.columns)
     background = codes[order[-BACKGROUND:]]
     chosen = order[: min(ROWS, max(LEAST_ROWS, SCORED // (coalitions * BACKGROUND)))]
-    np.random.seed(int(rng.integers(2**31)))  # which shap draws its sets by; put back by the caller
-    explainer = shap.KernelExplainer(scored, background)
     found: list[Floats] = []
-    for row in chosen:
-        if clock() > until:
-            return {"failed": f"{len(found)} of {len(chosen)} rows were explained when the time for it was over"}
-        found.append(explainer.shap_values(codes[row], nsamples=coalitions, l1_reg=False, silent=True))
+    with seeded(int(rng.integers(2**31))):  # shap draws its sets by the global generator
+        explainer = shap.KernelExplainer(scored, background)
+        for row in chosen:
+            if clock() > until:
+                return {"failed": f"{len(found)} of {len(chosen)} rows were explained when the time for it was over"}
+            found.append(explainer.shap_values(codes[row], nsamples=coalitions, l1_reg=False, silent=True))
     means = np.average(np.abs(found), axis=0, weights=rows[WEIGHT].to_numpy(dtype=np.float64)[chosen])
     named = {name: float(mean) for name, mean in zip(features, means, strict=True)}
     return {"mean_abs": named, "rows": len(chosen), "background": len(background)}

@@ -56,14 +56,23 @@ class AlertRule(SpecModel):
 
     @model_validator(mode="after")
     def _one_threshold(self) -> AlertRule:
-        static = self.above is not None or self.below is not None
-        if self.dynamic is not None and static:
+        if self.dynamic is not None and self.static:
             raise ValueError("a rule has either a dynamic threshold or above/below, not both")
-        if self.of_baseline and not static:
+        if self.of_baseline and not self.static:
             raise ValueError("of_baseline says what above and below are multiples of; give one of them")
-        if self.tier is None and (static or self.dynamic is not None):
+        if self.tier is None and not self.follows_verdict:
             raise ValueError("a rule with tier: null is never alerted, so its threshold would not be read; remove it")
         return self
+
+    @property
+    def static(self) -> bool:
+        """Whether it has limits that are written down, in the metric's unit or as multiples of its baseline."""
+        return self.above is not None or self.below is not None
+
+    @property
+    def follows_verdict(self) -> bool:
+        """Whether it has no threshold of its own."""
+        return self.dynamic is None and not self.static
 
 
 class Alerts(SpecModel):
