@@ -105,6 +105,16 @@ class TestFilesOfTheLog:
         assert found == [("c",), ("d",)]
 
 
+    def test_what_is_asked_for_again_is_a_name_that_is_compiled_shortly(self, opened: Open) -> None:
+        """Compiling takes longer than the engine takes for a small window, and a look asks a dozen questions of the same rows."""
+        source = opened()
+        rows, labelled = source.predictions(FIRST), source.labelled((FIRST,), SECOND.end)
+        assert source.predictions(FIRST) is rows
+        assert source.labelled((FIRST,), SECOND.end) is labelled
+        assert source.backend.compile(labelled.count()).count("SELECT") == 1
+        assert source.labelled((FIRST,), FIRST.end) is not labelled
+
+
 class TestWhatIsWrongWithTheLog:
     def test_no_file_at_all_is_an_error_to_what_reads_the_log(self, opened: Open, write: Write) -> None:
         source = opened({})

@@ -25,7 +25,7 @@ class ParquetEngine:
         self.folder = folder
         self.backend: Backend = ibis.duckdb.connect()
         self.backend.raw_sql("SET TimeZone = 'UTC'")
-        self._opened: dict[str, tuple[Path, ...]] = {}  # view -> the files that it reads
+        self._views: dict[str, Callable[[], str]] = {}  # name -> what it selects, possibly from those before it
 
     def find(self, place: Place) -> ParquetRows | None:
         files = list_files(self.folder, str(place))
@@ -36,8 +36,14 @@ class ParquetEngine:
     def open(self, files: Sequence[Path], source: str) -> ibis.Table:
         """Open ``files`` as one table that :meth:`sql` can name to another connection."""
         table = open_parquet(self.backend, files, source)
-        self._opened[table.get_name()] = tuple(files)
+        self._views[table.get_name()] = lambda: parquet_select(self.backend, files)
         return table
+
+    def named(self, rows: ibis.Table) -> ibis.Table:
+        name, select = ibis.util.gen_name("vigil_rows"), self.backend.compile(rows)
+        self.backend.raw_sql(f"CREATE TEMP VIEW {quote_name(name)} AS {select}")
+        self._views[name] = lambda: select
+        return self.backend.table(name)
 
     def require_place(self, place: Place) -> None:
         wanted = _fixed_folder(self.folder, str(place))
@@ -56,11 +62,13 @@ class ParquetEngine:
 
     def sql(self, rows: ibis.Table) -> str:
         """A DuckDB SELECT of ``rows`` that any connection at ``TimeZone = 'UTC'`` can run; it names the files by absolute path."""
-        compiled = self.backend.compile(rows)
-        views = [
-            f"{quote_name(view)} AS ({parquet_select(self.backend, files)})" for view, files in self._opened.items() if view in compiled
-        ]
-        return f"WITH {', '.join(views)} SELECT * FROM ({compiled})"  # noqa: S608 - all is quoted
+        wanted, views = self.backend.compile(rows), []
+        told = wanted
+        for name, select in reversed(self._views.items()):
+            if name in told:
+                views.append(f"{quote_name(name)} AS ({select()})")
+                told += views[-1]
+        return f"WITH {', '.join(reversed(views))} SELECT * FROM ({wanted})"  # noqa: S608 - all is quoted
 
 
 class ParquetRows:

@@ -61,6 +61,9 @@ class PostgresqlEngine:
                 f"PostgreSQL cannot read it ({told}); check connections.{self.name} of vigil.yaml and the table", source=source
             ) from error
 
+    def named(self, rows: ibis.Table) -> ibis.Table:
+        return rows
+
     def offer(self, rows: ibis.Table, cursor: Any, columns: Collection[str] | None) -> str:
         wanted = rows if columns is None else rows.select(*(name for name in rows.columns if name in columns))
         cursor.register("vigil_offered", wanted.to_pyarrow_batches())

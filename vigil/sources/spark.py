@@ -75,6 +75,9 @@ class SparkEngine:
         except self._errors as error:
             raise SourceError(f"Spark cannot read it ({_told(error)}); {_next_step(error, self.name)}", source=source) from error
 
+    def named(self, rows: ibis.Table) -> ibis.Table:
+        return rows
+
     def offer(self, rows: ibis.Table, cursor: Any, columns: Collection[str] | None) -> str:
         wanted = rows if columns is None else rows.select(*(name for name in rows.columns if name in columns))
         cursor.register("vigil_offered", self._session.sql(self.backend.compile(wanted)).toArrow())

@@ -55,6 +55,7 @@ class ModelSource:
         self.folder, self.spec = Path(folder), spec
         self.engine = open_engine(self.folder, spec, connections or {})
         self._contents: dict[Path, tuple[object, Content]] = {}
+        self._named: dict[object, ibis.Table] = {}  # by what was asked for
         self._opened = self._open()
 
     @property
@@ -159,21 +160,12 @@ class ModelSource:
         names itself, the label's take their place. Where labels of a window were planned and had come back by then, a column
         ``vigil_stratum`` too, and the inclusion probability is that of the row's stratum (see :mod:`vigil.labels.design`).
         """
-        columns = self.spec.columns
-        rows = self._rows(windows)
-        rows = rows.drop(*(name for name in (LABEL, PROBABILITY) if name in rows.columns))
-        designs = [design for design in self.designs(as_of) if design.window in windows]
-        if designs:
-            rows = self._stratified(rows, designs)
-        wanted = self._observations.known_by(as_of)
-        wanted = wanted.semi_join(rows, [(wanted[columns.id], rows[columns.id])])
-        known = latest(wanted, columns).select(columns.id, LABEL, PROBABILITY)
-        joined = rows.inner_join(known, columns.id)
-        if designs:
-            share = joined[columns.id].count().over(group_by=joined[STRATUM]) / joined[STRATUM_ROWS]
-            chance = ibis.ifelse(joined[STRATUM].isnull(), joined[PROBABILITY], share)
-            joined = joined.mutate(**{PROBABILITY: chance}).drop(STRATUM_ROWS)
-        return joined.order_by([columns.time, columns.id])
+        asked = tuple(windows), as_of
+        if asked not in self._named:
+            rows = self._labelled(windows, as_of)
+            with self.engine.reading(str(self.spec.source.labels)):
+                self._named[asked] = self.engine.named(rows)
+        return self._named[asked]
 
     def designs(self, as_of: datetime) -> tuple[Design, ...]:
         """The designs of the planned labels that had come back by ``as_of``, one a window, by window."""
@@ -273,15 +265,43 @@ class ModelSource:
     def _believed_until(self, now: datetime) -> datetime:
         return as_utc(now) + timedelta(minutes=self.spec.source.clock_skew_minutes)
 
-    def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
+    def _labelled(self, windows: Sequence[Window], as_of: datetime) -> ibis.Table:
         columns = self.spec.columns
-        rows = self._log.table if windows is None else self._log.part_in(columns.time, windows)
-        if windows is not None:
-            moment = rows[columns.time]
-            inside: Any = ibis.literal(False)
-            for window in spans_of(windows):
-                inside |= (moment >= moment_literal(moment, window.start)) & (moment < moment_literal(moment, window.end))
-            rows = rows.filter(inside)
+        rows = self._rows(windows)
+        rows = rows.drop(*(name for name in (LABEL, PROBABILITY) if name in rows.columns))
+        designs = [design for design in self.designs(as_of) if design.window in windows]
+        if designs:
+            rows = self._stratified(rows, designs)
+        wanted = self._observations.known_by(as_of)
+        wanted = wanted.semi_join(rows, [(wanted[columns.id], rows[columns.id])])
+        known = latest(wanted, columns).select(columns.id, LABEL, PROBABILITY)
+        joined = rows.inner_join(known, columns.id)
+        if designs:
+            share = joined[columns.id].count().over(group_by=joined[STRATUM]) / joined[STRATUM_ROWS]
+            chance = ibis.ifelse(joined[STRATUM].isnull(), joined[PROBABILITY], share)
+            joined = joined.mutate(**{PROBABILITY: chance}).drop(STRATUM_ROWS)
+        return joined.order_by([columns.time, columns.id])
+
+    def _rows(self, windows: Sequence[Window] | None) -> ibis.Table:
+        if windows is None:
+            return self._typed(self._log.table)
+        asked = tuple(windows)
+        if asked not in self._named:
+            rows = self._typed(self._inside(asked))
+            with self.reading_log():
+                self._named[asked] = self.engine.named(rows)
+        return self._named[asked]
+
+    def _inside(self, windows: Sequence[Window]) -> ibis.Table:
+        rows = self._log.part_in(self.spec.columns.time, windows)
+        moment = rows[self.spec.columns.time]
+        inside: Any = ibis.literal(False)
+        for window in spans_of(windows):
+            inside |= (moment >= moment_literal(moment, window.start)) & (moment < moment_literal(moment, window.end))
+        return rows.filter(inside)
+
+    def _typed(self, rows: ibis.Table) -> ibis.Table:
+        columns = self.spec.columns
         return rows.mutate(
             **{columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
         )
