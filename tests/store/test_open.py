@@ -56,16 +56,6 @@ def test_an_unreachable_server_is_named_without_the_password(address: str, shown
     assert "secret" not in "".join(traceback.format_exception(refusal.value))
 
 
-def test_stores_of_one_address_share_what_was_compiled_and_not_their_end(tmp_path: Path) -> None:
-    """A flow opens one in each task; SQLAlchemy remembers the SQL of a question by engine."""
-    url = f"sqlite:///{tmp_path / 'vigil.db'}"
-    first, second = open_store(url), open_store(url)
-    save_spec(first)
-    assert first.engine is second.engine
-    first.close()
-    assert second.spec("spec-1") == first.spec("spec-1") is not None
-
-
 def test_a_sqlite_file_in_no_folder_is_an_error_that_names_it(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match=r"missing/vigil\.db failed: unable to open database file"):
         open_store(f"sqlite:///{tmp_path}/missing/vigil.db")

@@ -25,7 +25,7 @@ class ParquetEngine:
         self.folder = folder
         self.backend: Backend = ibis.duckdb.connect()
         self.backend.raw_sql("SET TimeZone = 'UTC'")
-        self._views: dict[str, Callable[[], str]] = {}  # name -> what it selects, possibly from those before it
+        self._views: dict[str, str | tuple[Path, ...]] = {}  # name -> what it selects, possibly of views before it, or the files it reads
 
     def find(self, place: Place) -> ParquetRows | None:
         files = list_files(self.folder, str(place))
@@ -36,13 +36,13 @@ class ParquetEngine:
     def open(self, files: Sequence[Path], source: str) -> ibis.Table:
         """Open ``files`` as one table that :meth:`sql` can name to another connection."""
         table = open_parquet(self.backend, files, source)
-        self._views[table.get_name()] = lambda: parquet_select(self.backend, files)
+        self._views[table.get_name()] = tuple(files)
         return table
 
     def named(self, rows: ibis.Table) -> ibis.Table:
         name, select = ibis.util.gen_name("vigil_rows"), self.backend.compile(rows)
         self.backend.raw_sql(f"CREATE TEMP VIEW {quote_name(name)} AS {select}")
-        self._views[name] = lambda: select
+        self._views[name] = select
         return self.backend.table(name)
 
     def require_place(self, place: Place) -> None:
@@ -64,10 +64,11 @@ class ParquetEngine:
         """A DuckDB SELECT of ``rows`` that any connection at ``TimeZone = 'UTC'`` can run; it names the files by absolute path."""
         wanted, views = self.backend.compile(rows), []
         told = wanted
-        for name, select in reversed(self._views.items()):
+        for name, held in reversed(self._views.items()):
             if name in told:
-                views.append(f"{quote_name(name)} AS ({select()})")
-                told += views[-1]
+                select = held if isinstance(held, str) else parquet_select(self.backend, held)
+                views.append(f"{quote_name(name)} AS ({select})")
+                told += select
         return f"WITH {', '.join(reversed(views))} SELECT * FROM ({wanted})"  # noqa: S608 - all is quoted
 
 

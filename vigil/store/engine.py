@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
@@ -49,9 +48,8 @@ def shown(url: URL) -> str:
     return url.update_query_dict(secrets).render_as_string(hide_password=True)
 
 
-@lru_cache(maxsize=16)
 def make_engine(url: URL) -> Engine:
-    """Return an engine that connects when it is first used: for one URL the same, which has compiled what was asked before.
+    """Return an engine that connects when it is first used.
 
     Raises:
         StoreError: the driver for PostgreSQL is not installed.
