@@ -10,7 +10,7 @@ Differs from :mod:`vigil.challenger.backtest`, which plays a project's own log.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -18,9 +18,10 @@ import pandas as pd
 
 from benchmarks.policy.streams import NEVER, TRAINED, WINDOWS, Stream, Vector
 from benchmarks.policy.versions import FIRST, TREES, Span, Version, Versions, row_losses
-from vigil.decision.break_even import weigh
+from vigil.decision.break_even import PROBE_WINDOWS, weigh
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Evidence, PastGain, PastWindow
+from vigil.evaluation.recoverable import measure_recoverable
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.measure import measure_performance
 from vigil.spec.model import Economics, ModelSpec, Policy, Task
@@ -31,6 +32,7 @@ TOLERATED = 0.05  # of the first version's baseline; without a price, harm is wh
 BASELINE = 0.8  # of the first fifth fits the model whose loss on the rest of it is the first version's baseline, as vigil does
 DUE = 0.9  # of the labels that ever come: from then on a window is looked at (convention)
 NO_PRICE = 1e-12  # a cost is above 0
+PROBE_ROWS = 4000  # policy.economics.probe_rows of a specification that leaves it at its default
 WEEK = timedelta(weeks=1)
 BEGIN = datetime(2001, 1, 1, tzinfo=UTC)
 SOUND = Measurement(Layer.DATA_QUALITY, "expect_rows", 0.0, Verdict.OK, 1)  # what the streams are made of is taken as sound
@@ -60,6 +62,7 @@ class Course:
     def __init__(self, stream: Stream, *, seed: int, trees: int = TREES) -> None:
         self.stream, self.versions = stream, Versions(stream, seed=seed, trees=trees)
         self._measured: dict[tuple[Version, int, int], Measurement] = {}
+        self._recoverable: dict[tuple[Version, int, int], Measurement] = {}
         self._known = np.array([np.count_nonzero(stream.known <= window) for window in range(-1, WINDOWS)])
         self.due = np.array([self._due(window) for window in range(WINDOWS)])
         first = self._first_baseline(seed)
@@ -111,6 +114,21 @@ class Course:
             metric = self.spec.performance.metric.value
             self._measured[key] = next(m for m in found if m.metric == metric and m.subject == WHOLE)
         return self._measured[key]
+
+    def recoverable(self, version: Version, newest: int, at: int) -> Measurement:
+        """vigil's measurement of what could be learned from the version's errors in its latest windows, on as many rows as by default."""
+        first = max(version.cut + 1, newest + 1 - PROBE_WINDOWS)
+        key = version, newest, self.known(at)
+        if key not in self._recoverable:
+            stream, parts = self.stream, [self.labelled(version, window, at) for window in range(first, newest + 1)]
+            score, label = (np.concatenate(side) for side in zip(*parts, strict=True))
+            rows = np.arange(stream.rows_of(first).start, stream.rows_of(newest).stop)
+            features = stream.features.iloc[rows[stream.known[rows] <= at]].reset_index(drop=True)
+            frame = features.set_axis([f"f{i}" for i in range(features.shape[1])], axis=1).assign(score=score, label=label, w=1.0)
+            if len(frame) > PROBE_ROWS:
+                frame = frame.sample(PROBE_ROWS, random_state=self.versions.seed).sort_index(ignore_index=True)
+            self._recoverable[key] = measure_recoverable(frame, self.spec, version=str(version.cut))
+        return self._recoverable[key]
 
     def mean_loss(self, served: tuple[Version, ...]) -> float:
         return float(np.mean([self.versions.losses(version)[window] for window, version in enumerate(served)]))
@@ -172,6 +190,9 @@ def play_decisions(course: Course, cost: float) -> Played:
         policy = Policy(economics=Economics(cost=max(cost * float(unit), NO_PRICE), value=1.0))
         spec = course.spec.model_copy(update={"policy": policy})
         evidence = _evidence(course, served, newest, at, retrained, gains)
+        paid = weigh(evidence, spec)
+        if paid is not None and paid.reached:  # it only ever makes waiting cheaper
+            evidence = replace(evidence, measurements=(*evidence.measurements, course.recoverable(served[newest], newest, at)))
         action = decide(evidence, spec).action
         if action is Action.ROLLBACK:  # carried out at once; it trains nothing
             serving = next(version for version in reversed(served) if version != serving)

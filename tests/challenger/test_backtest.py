@@ -14,6 +14,7 @@ from tests.console.shop import answer
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, customers, make_project, week_start
 from vigil.challenger.backtest import FIRST, History, Name, Outcome, backtest, deciding, play
 from vigil.challenger.tune import PRESENT, alternatives, best, tune
+from vigil.decision.break_even import RECOVERABLE
 from vigil.decision.kind import Span
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.model import Economics, Metric, ModelSpec, Policy
@@ -112,6 +113,18 @@ def test_a_price_is_read_and_what_waiting_has_cost_counts(history: History) -> N
     assert found.retrainings[0] == week_start(0).date().isoformat()
     assert len(found.retrainings) == WEEKS - 1  # every week but the faulty one
     assert played(history, dear)["this policy"].retrainings == ()
+
+
+def test_a_loss_of_which_nothing_can_be_learned_is_not_retrained_for(history: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if the change of week 4 were noise: the price is that of what comes back of its loss, of which nothing does."""
+    spec = history.work.spec.model_copy(update={"policy": Policy(economics=Economics(cost=0.15, value=1))})
+    not_asked = spec.model_copy(update={"policy": Policy(economics=Economics(cost=0.15, value=1, probe_rows=None))})
+    asked, _, _ = play(history, spec, deciding(history, spec))
+    assert asked[0].window >= CHANGED_FROM
+    noise = Measurement(Layer.PERFORMANCE, RECOVERABLE, -0.01, Verdict.OK, 400, low=-0.02, high=0.0)
+    monkeypatch.setattr(History, "recoverable", lambda *_: noise)
+    assert play(history, spec, deciding(history, spec))[0] == ()
+    assert play(history, not_asked, deciding(history, not_asked))[0] == asked
 
 
 def test_the_plot_is_one_page_that_needs_no_network(history: History) -> None:

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.decision.test_ladder import WEEK, a_spec, quality
-from vigil.decision.break_even import LEARNED, RECOVERED, believed, weigh
+from vigil.decision.break_even import LEARNED, RECOVERABLE, RECOVERED, believed, sentence, weigh
 from vigil.decision.evidence import gather, gather_again, noted_of, trained_rows
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Decision, Evidence, FleetBudget, GateResult, GateState, PastGain, PastWindow
@@ -54,6 +54,48 @@ def seen(*values: float, **changes: Any) -> Evidence:
 
 def priced(cost: float, value: float = 100.0, **policy: Any) -> ModelSpec:
     return a_spec(economics=Economics(cost=cost, value=value), **policy)
+
+
+def recoverable(high: float | None) -> Measurement:
+    verdict = Verdict.NOT_ENOUGH_DATA if high is None else Verdict.OK
+    value = None if high is None else high - 0.01
+    return Measurement(Layer.PERFORMANCE, RECOVERABLE, value, verdict, 400, low=None if high is None else high - 0.02, high=high)
+
+
+def with_recoverable(evidence: Evidence, high: float | None) -> Evidence:
+    return replace(evidence, measurements=(*evidence.measurements, recoverable(high)))
+
+
+@pytest.mark.parametrize(
+    ("high", "avoidable", "bounded"),
+    [(None, 0.012, False), (0.1, 0.012, False), (0.005, 0.012, False), (0.002, 0.006, True), (0.0, 0.0, True), (-0.01, 0.0, True)],
+)
+def test_no_more_comes_back_than_can_be_learned_from_the_errors(high: float | None, avoidable: float, bounded: bool) -> None:
+    """As below .06 were lost and a fifth, .012, is believed to come back: in three weeks at most three times what can be learned."""
+    found = weigh(with_recoverable(seen(0.70, 0.68, 0.66), high), priced(1))
+    assert found is not None
+    assert found.avoidable == pytest.approx(avoidable)
+    assert (found.recoverable, found.bounded) == (high, bounded)
+    assert ("bounded" in found.numbers()) == (high is not None)
+
+
+def test_a_loss_that_is_noise_is_waited_for() -> None:
+    """It has cost as much as a retraining, would it come back; the sentence says why it does not count."""
+    evidence, spec = seen(0.70, 0.66, 0.62), priced(1)
+    assert decide(evidence, spec).action is Action.RETRAIN
+    noise = with_recoverable(evidence, 0.001)
+    assert decide(noise, spec).action is Action.HOLD
+    found = weigh(noise, spec)
+    assert found is not None
+    assert "of its excess at most 0.001 a window can be learned from its errors: the rest is noise" in sentence(found, spec)
+    assert decide(with_recoverable(evidence, 0.1), spec).action is Action.RETRAIN
+
+
+def test_what_is_new_to_learn_from_counts_however_little_is_learned_from_errors() -> None:
+    """The version was trained on 400 rows; three weeks of 400 labels are new to it."""
+    found = weigh(with_recoverable(seen(0.70, 0.70, 0.70, trained_rows=400), 0.0), priced(1))
+    assert found is not None
+    assert found.avoidable == pytest.approx(LEARNED * 0.3 * (1 / 2 + 2 / 3 + 3 / 4))
 
 
 def test_what_waiting_has_cost_is_a_share_of_the_loss_beyond_the_baseline() -> None:

@@ -16,6 +16,7 @@ from tests.decision.test_business import a_valued_spec, worth
 from tests.decision.test_in_vain import after
 from tests.decision.test_kind import ONLY_HARDER, harmed, of
 from tests.decision.test_ladder import WEEK, a_spec, evidence, performance
+from vigil.decision.break_even import measures_recoverable
 from vigil.decision.evidence import past_window
 from vigil.decision.ladder import decide
 from vigil.decision.types import Evidence, PastGain
@@ -97,7 +98,15 @@ def test_what_else_a_gate_reads_changes_a_decision(found: Evidence, one: ModelSp
 
 def test_no_option_is_left_out() -> None:
     assert POLICY.keys() | ASKED.keys() == Policy.model_fields.keys()
-    assert ECONOMICS.keys() == Economics.model_fields.keys()
+    assert ECONOMICS.keys() | {"probe_rows"} == Economics.model_fields.keys()
+
+
+@pytest.mark.parametrize(
+    ("changes", "rows"), [({}, 4000), ({"probe_rows": 300}, 300), ({"probe_rows": None}, None), ({"rule": "harm"}, None)], ids=str
+)
+def test_what_can_be_learned_from_errors_is_measured_as_the_price_asks(changes: dict[str, Any], rows: int | None) -> None:
+    assert measures_recoverable(a_spec(economics=Economics(cost=1, value=1, **changes))) == rows
+    assert measures_recoverable(a_spec()) is None
 
 
 def test_how_many_labels_are_needed_is_said() -> None:

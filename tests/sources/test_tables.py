@@ -104,7 +104,6 @@ class TestFilesOfTheLog:
         found = other.execute(f"SELECT prediction_id FROM ({source.duckdb_sql(SECOND, other)}) ORDER BY 1").fetchall()
         assert found == [("c",), ("d",)]
 
-
     def test_what_is_asked_for_again_is_a_name_that_is_compiled_shortly(self, opened: Open) -> None:
         """Compiling takes longer than the engine takes for a small window, and a look asks a dozen questions of the same rows."""
         source = opened()

@@ -18,10 +18,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from vigil.challenger.criteria import Criterion, Standing, criteria_of
-from vigil.challenger.paired import exact_accuracy_interval, paired
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
 from vigil.performance.metrics import value_of
+from vigil.performance.paired import exact_accuracy_interval, paired
 from vigil.performance.resampled import values_under
 from vigil.spec.model import Metric, ModelSpec, Scoring, Task
 
@@ -135,8 +135,8 @@ def compare(
     positives a window holds is itself chance, and holding it fixed would make the interval of a loss too narrow. A resample in
     which a class is absent (probability below 1e-4 at the minimum of 10) has no AUC and is left out. Where the confidence is so high that
     fewer than 5 resamples lie beyond an end, as where it is held over many looks, the interval is the jackknife's
-    (:func:`vigil.challenger.paired.paired`). Of the accuracy of rows that all count alike there is an exact test, and it is that one's
-    (:func:`vigil.challenger.paired.exact_accuracy_interval`).
+    (:func:`vigil.performance.paired.paired`). Of the accuracy of rows that all count alike there is an exact test, and it is that one's
+    (:func:`vigil.performance.paired.exact_accuracy_interval`).
 
     The verdict is ``promote`` where the interval's low end is above 0 and no criterion of
     :func:`~vigil.challenger.criteria.criteria_of` failed, else ``keep``; ``not_enough_data`` below ``comparison.minimum_rows``, or with

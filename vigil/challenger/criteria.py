@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 
 from vigil.business.value import values
-from vigil.challenger.paired import Paired, paired, paired_mean
 from vigil.drift.multiplicity import holm
 from vigil.errors import NotEnoughData
 from vigil.measurement import WHOLE
 from vigil.performance.calibration import calibration_error
 from vigil.performance.cores import Vector, weighted_mean
 from vigil.performance.measure import MINIMUM_PER_CLASS
+from vigil.performance.paired import Paired, paired, paired_mean
 from vigil.spec.model import ModelSpec, Task
 
 CANARY = "canary"  # the criterion of what it did where it served

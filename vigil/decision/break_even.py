@@ -10,8 +10,10 @@ doi:10.1007/BF01762111), where the avoidable loss is known. Here it is estimated
   back, the rest are harder cases.
 - ``fresh``: the share of labels, of those known, that the version was not trained on. More data teach more.
 
-Both factors are learned from the model's own retrainings, beginning with :data:`RECOVERED` and :data:`LEARNED`. What it cannot see: loss in
-windows without labels, and that the next cause of harm may be another one.
+Both factors are learned from the model's own retrainings, beginning with :data:`RECOVERED` and :data:`LEARNED`. A loss may also be noise,
+of which nothing comes back: of the excess no more counts as recovered than small trees may be able to learn from the version's own errors
+(:mod:`vigil.performance.recoverable`, the upper end of its interval). What it cannot see: loss in windows without labels, and that the next
+cause of harm may be another one.
 """
 
 from __future__ import annotations
@@ -29,10 +31,12 @@ from vigil.decision.confirmation import measured
 from vigil.decision.phrases import number, plural
 from vigil.decision.types import Evidence, PastGain, PastWindow
 from vigil.measurement import Measurement
-from vigil.spec.model import ModelSpec
+from vigil.spec.model import Metric, ModelSpec
 
 RECOVERED = 0.2  # of the excess, before anything is known: a guess (convention)
 LEARNED = 0.05  # with as many fresh labels as old ones half of it: the loss of learning curves falls so with doubled data (convention)
+RECOVERABLE = "recoverable_loss"  # the measurement of what small trees learn from the version's errors
+PROBE_WINDOWS = 12  # the latest, whose rows it is of; as many as a retraining learns from by default
 GUESSES = 1.0  # weight of the guess, in retrainings whose feature is 1 (convention)
 
 
@@ -47,6 +51,8 @@ class BreakEven:
             the share of labels that the version has not seen.
         recovered, learned: what is believed of a retraining, after ``retrainings`` of them.
         more_windows: after how many more windows like these it has cost as much; None where never.
+        recoverable: the most, a window, that may be learned from the version's errors; None where that was not measured.
+        bounded: less than was believed to come back of the excess, for no more can be learned.
     """
 
     windows: int
@@ -60,9 +66,14 @@ class BreakEven:
     retrainings: int
     reached: bool
     more_windows: int | None
+    recoverable: float | None = None
+    bounded: bool = False
 
     def numbers(self) -> dict[str, Any]:
-        return asdict(self)
+        """As gates keep it; without what was not measured, so that older decisions read alike."""
+        return {
+            name: value for name, value in asdict(self).items() if self.recoverable is not None or name not in ("recoverable", "bounded")
+        }
 
     def features(self) -> dict[str, Any]:
         """What a :class:`~vigil.decision.types.PastGain` keeps, for later retrainings to learn from."""
@@ -71,6 +82,14 @@ class BreakEven:
 
 def features_of(numbers: Mapping[str, Any]) -> dict[str, Any]:
     return {name: float(numbers[name]) for name in ("loss", "excess", "fresh")}
+
+
+def measures_recoverable(spec: ModelSpec) -> int | None:
+    """Return of how many rows at most ``recoverable_loss`` is measured; None where nothing weighs it."""
+    terms = spec.policy.economics
+    if terms is None or terms.rule != "break_even" or spec.performance.metric is Metric.CALIBRATION_ERROR:
+        return None
+    return terms.probe_rows
 
 
 def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
@@ -89,7 +108,10 @@ def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
     same_unit = spec.compared_on is spec.performance.metric
     recovered, learned, known = believed(evidence.gains if same_unit else ())
     each = recovered * (loss - best)[since:]
-    avoidable = max(float(np.sum(each)), 0.0) + learned * float(np.sum((fresh * loss)[since:]))
+    most = next((m.high for m in evidence.measurements if m.metric == RECOVERABLE), None)
+    believed_back = max(float(np.sum(each)), 0.0)
+    back = believed_back if most is None else min(believed_back, max(most, 0.0) * len(each))
+    avoidable = back + learned * float(np.sum((fresh * loss)[since:]))
     cost = terms.cost / terms.value
     compared = slice(-spec.training.holdout_windows, None)
     recent = float(np.mean(loss[compared]))
@@ -106,6 +128,8 @@ def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
         retrainings=known,
         reached=avoidable >= cost,
         more_windows=max(math.ceil((cost - avoidable) / rate), 0) if rate > 0 else None,
+        recoverable=most,
+        bounded=back < believed_back,
     )
 
 
@@ -134,8 +158,13 @@ def sentence(found: BreakEven, spec: ModelSpec) -> str:
     """Say what the version has cost beside what a retraining costs, and where the estimate is from."""
     known = f"as {plural(found.retrainings, 'retraining')} showed" if found.retrainings else "a guess, for none has shown it yet"
     metric = spec.performance.metric.value
+    noise = ""
+    if found.bounded and found.recoverable is not None:
+        noise = (
+            f", and of its excess at most {number(max(found.recoverable, 0.0))} a window can be learned from its errors: the rest is noise"
+        )
     return (
-        f"in {plural(found.windows, 'window')} a retraining would have avoided {number(found.avoidable)} of {metric} ({known}); "
+        f"in {plural(found.windows, 'window')} a retraining would have avoided {number(found.avoidable)} of {metric} ({known}{noise}); "
         f"one costs as much as {number(found.cost)}"
     )
 

@@ -52,7 +52,7 @@ def kind_measurements(
     before, after = sides([current, *(past_window(spec, past, known[past.evaluation_id]) for past in reversed(history))], spec)
     if not after:
         return ()
-    now, then = (_rows(source, spec, windows, look, limit) for windows in (after, before))
+    now, then = (labelled_sample(source, spec, windows, look, limit) for windows in (after, before))
     return measure_kind(now, then, spec, version=look.version)
 
 
@@ -66,13 +66,19 @@ def measure_kind(now: pd.DataFrame, then: pd.DataFrame, spec: ModelSpec, *, vers
     return (*_of_calibration(now, spec, version), *_of_parts(now, then, spec, version))
 
 
-def _rows(source: ModelSource, spec: ModelSpec, windows: Sequence[Window], look: Look, limit: int) -> pd.DataFrame:
-    """At most ``limit`` labelled rows that the version scored, the same ones every time: features, score, label, w."""
+def labelled_sample(source: ModelSource, spec: ModelSpec, windows: Sequence[Window], look: Look, limit: int) -> pd.DataFrame:
+    """At most ``limit`` labelled rows that the version scored, the same ones every time, in no order: moment, score, label, w, features."""
     rows = source.labelled(windows, look.as_of)
     rows = rows.filter(rows[spec.columns.version].cast("string") == look.version)
     features = feature_columns(rows, spec)
     place = (rows[spec.columns.id].cast("string") + f"|{spec.training.seed}").hash()
-    scored = {"score": rows[spec.columns.score].cast("float64"), "label": rows[LABEL], "chance": rows[PROBABILITY], "place": place}
+    scored = {
+        "moment": rows[spec.columns.time],
+        "score": rows[spec.columns.score].cast("float64"),
+        "label": rows[LABEL],
+        "chance": rows[PROBABILITY],
+        "place": place,
+    }
     with source.reading_log():
         chosen = rows.select(key=rows[spec.columns.id].cast("string"), **scored, **features).order_by(["place", "key"]).limit(limit)
         frame: pd.DataFrame = chosen.to_pandas()

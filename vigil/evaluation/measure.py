@@ -17,6 +17,7 @@ from vigil.evaluation.earlier import maturity_of, predictions_of
 from vigil.evaluation.kind import kind_measurements
 from vigil.evaluation.look import Look
 from vigil.evaluation.multivariate import multivariate_drift
+from vigil.evaluation.recoverable import recoverable_measurements
 from vigil.evaluation.references import drift_from_earlier
 from vigil.evaluation.scores import label_free, population_of, some_of
 from vigil.health.measure import measure_health
@@ -103,7 +104,7 @@ def performance_of(source: ModelSource, store: Store, spec: ModelSpec, look: Loo
     found += measure_value(rows, predictions_of(source, spec, look), spec, version=look.version)
     if spec.business.kpis:
         found += measure_kpis(_outcomes(source, spec, look), spec, version=look.version)
-    return found + kind_measurements(source, store, spec, look, found)
+    return found + kind_measurements(source, store, spec, look, found) + recoverable_measurements(source, store, spec, look, found)
 
 
 def _outcomes(source: ModelSource, spec: ModelSpec, look: Look) -> pd.DataFrame:

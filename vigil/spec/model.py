@@ -448,13 +448,15 @@ class Health(Grown):
 class Economics(Grown):
     """What a retraining costs and what a better model is worth, in any one currency."""
 
-    later: ClassVar[tuple[str, ...]] = ("rule",)
+    later: ClassVar[tuple[str, ...]] = ("rule", "probe_rows")
 
     cost: Annotated[float, Field(gt=0)]  # of one retraining: training and review
     value: Annotated[float, Field(gt=0)]  # of a gain of 1.0 for one window; break_even: in performance.metric, harm: in comparison.metric
     # break_even: retrain when the version has cost as much as a retraining (cost and value alone count); harm: when it is harmed and past
     # retrainings paid
     rule: Literal["break_even", "harm"] = "break_even"
+    # break_even: labelled rows, at most, from which it is learned how much of the loss a retraining could recover at all; null: not asked
+    probe_rows: Annotated[int, Field(ge=200, le=50_000)] | None = 4000
     horizon_windows: Annotated[int, Field(ge=1)] = 12  # for so long a gain is believed to last; convention
     quantile: Annotated[float, Field(gt=0, le=0.5)] = 0.2  # of the expected gain that has to pay; convention
     minimum_retrainings: Annotated[int, Field(ge=2)] = 3  # of the model's own, in the last year; with fewer the gain is unknown

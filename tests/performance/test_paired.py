@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from vigil.challenger.paired import exact_accuracy_interval, paired, paired_mean
 from vigil.performance.metrics import roc_auc
+from vigil.performance.paired import exact_accuracy_interval, paired, paired_mean
 from vigil.spec.model import Metric, Scoring
 
 N = 300
