@@ -18,10 +18,10 @@ import pandas as pd
 
 from benchmarks.policy.streams import NEVER, TRAINED, WINDOWS, Stream, Vector
 from benchmarks.policy.versions import FIRST, TREES, Span, Version, Versions, row_losses
-from vigil.decision.break_even import PROBE_WINDOWS, weigh
+from vigil.decision.break_even import to_be_probed, weigh
 from vigil.decision.ladder import decide
 from vigil.decision.types import Action, Evidence, PastGain, PastWindow
-from vigil.evaluation.recoverable import measure_recoverable
+from vigil.evaluation.recoverable import PROBE_WINDOWS, measure_recoverable
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.measure import measure_performance
 from vigil.spec.model import Economics, ModelSpec, Policy, Task
@@ -32,7 +32,6 @@ TOLERATED = 0.05  # of the first version's baseline; without a price, harm is wh
 BASELINE = 0.8  # of the first fifth fits the model whose loss on the rest of it is the first version's baseline, as vigil does
 DUE = 0.9  # of the labels that ever come: from then on a window is looked at (convention)
 NO_PRICE = 1e-12  # a cost is above 0
-PROBE_ROWS = 4000  # policy.economics.probe_rows of a specification that leaves it at its default
 WEEK = timedelta(weeks=1)
 BEGIN = datetime(2001, 1, 1, tzinfo=UTC)
 SOUND = Measurement(Layer.DATA_QUALITY, "expect_rows", 0.0, Verdict.OK, 1)  # what the streams are made of is taken as sound
@@ -115,8 +114,8 @@ class Course:
             self._measured[key] = next(m for m in found if m.metric == metric and m.subject == WHOLE)
         return self._measured[key]
 
-    def recoverable(self, version: Version, newest: int, at: int) -> Measurement:
-        """vigil's measurement of what could be learned from the version's errors in its latest windows, on as many rows as by default."""
+    def recoverable(self, version: Version, newest: int, at: int, limit: int) -> Measurement:
+        """vigil's measurement of what could be learned from the version's errors in its latest windows, on at most ``limit`` rows."""
         first = max(version.cut + 1, newest + 1 - PROBE_WINDOWS)
         key = version, newest, self.known(at)
         if key not in self._recoverable:
@@ -125,8 +124,8 @@ class Course:
             rows = np.arange(stream.rows_of(first).start, stream.rows_of(newest).stop)
             features = stream.features.iloc[rows[stream.known[rows] <= at]].reset_index(drop=True)
             frame = features.set_axis([f"f{i}" for i in range(features.shape[1])], axis=1).assign(score=score, label=label, w=1.0)
-            if len(frame) > PROBE_ROWS:
-                frame = frame.sample(PROBE_ROWS, random_state=self.versions.seed).sort_index(ignore_index=True)
+            if len(frame) > limit:
+                frame = frame.sample(limit, random_state=self.versions.seed).sort_index(ignore_index=True)
             self._recoverable[key] = measure_recoverable(frame, self.spec, version=str(version.cut))
         return self._recoverable[key]
 
@@ -190,9 +189,9 @@ def play_decisions(course: Course, cost: float) -> Played:
         policy = Policy(economics=Economics(cost=max(cost * float(unit), NO_PRICE), value=1.0))
         spec = course.spec.model_copy(update={"policy": policy})
         evidence = _evidence(course, served, newest, at, retrained, gains)
-        paid = weigh(evidence, spec)
-        if paid is not None and paid.reached:  # it only ever makes waiting cheaper
-            evidence = replace(evidence, measurements=(*evidence.measurements, course.recoverable(served[newest], newest, at)))
+        limit = to_be_probed(evidence, spec)
+        if limit is not None:
+            evidence = replace(evidence, measurements=(*evidence.measurements, course.recoverable(served[newest], newest, at, limit)))
         action = decide(evidence, spec).action
         if action is Action.ROLLBACK:  # carried out at once; it trains nothing
             serving = next(version for version in reversed(served) if version != serving)

@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import takewhile
 
 import numpy as np
 import pandas as pd
@@ -26,7 +25,7 @@ from vigil.challenger.fit import score
 from vigil.challenger.make import Made, compare_with_champion, labelled_in, make_challenger, make_first
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
 from vigil.challenger.trainer import TrainerHere
-from vigil.decision.break_even import PROBE_WINDOWS, measures_recoverable, weigh
+from vigil.decision.break_even import to_be_probed, weigh
 from vigil.decision.confirmation import measured as measured_of
 from vigil.decision.evidence import history_reach, past_window, trained_rows
 from vigil.decision.hindsight import best_versions
@@ -36,7 +35,7 @@ from vigil.decision.types import Action, Decision, Evidence, GateResult, GateSta
 from vigil.drift.measure import measure_drift
 from vigil.errors import NotEnoughData, TrainingFailed
 from vigil.evaluation.kind import measure_kind
-from vigil.evaluation.recoverable import measure_recoverable
+from vigil.evaluation.recoverable import measure_recoverable, probed_windows
 from vigil.measurement import WHOLE, Layer, Measurement, Verdict
 from vigil.performance.baseline import Baseline, unbeaten, windows_measured_on
 from vigil.performance.measure import judged_by, measure_performance
@@ -222,12 +221,9 @@ class History:
         """What a retraining could recover of the version's loss, as a look at the window would have measured it, on ``limit`` rows."""
         key = version, window, limit
         if key not in self._recoverable:
-            first = evidence.window.shifted(1 - PROBE_WINDOWS).start
-            own = takewhile(lambda past: past.version == evidence.version, (evidence.current, *evidence.history))
-            windows = sorted(past.window for past in own if past.quality_passed and past.window.start >= first)
-            self._recoverable[key] = measure_recoverable(
-                self._scored(version, windows, window, limit), self.work.spec, version=version.version
-            )
+            windows = sorted(probed_windows(evidence.window, evidence.version, evidence.history))
+            rows = self._scored(version, windows, window, limit)
+            self._recoverable[key] = measure_recoverable(rows, self.work.spec, version=version.version)
         return self._recoverable[key]
 
     def _scored(self, version: Name, windows: Sequence[Window], known_at: int, limit: int) -> pd.DataFrame:
@@ -290,8 +286,8 @@ def deciding(history: History, spec: ModelSpec) -> Asks:
 
     def asks(window: int, evidence: Evidence, serving: Name) -> Name | None:
         decision = decide(evidence, spec)
-        limit, paid = measures_recoverable(spec), weigh(evidence, spec)
-        if limit is not None and paid is not None and paid.reached:  # it only ever makes waiting cheaper
+        limit = to_be_probed(evidence, spec)
+        if limit is not None:
             evidence = replace(evidence, measurements=(*evidence.measurements, history.recoverable(serving, evidence, window, limit)))
             decision = decide(evidence, spec)
         gate = next(gate for gate in decision.gates if gate.gate == KIND)

@@ -36,7 +36,6 @@ from vigil.spec.model import Metric, ModelSpec
 RECOVERED = 0.2  # of the excess, before anything is known: a guess (convention)
 LEARNED = 0.05  # with as many fresh labels as old ones half of it: the loss of learning curves falls so with doubled data (convention)
 RECOVERABLE = "recoverable_loss"  # the measurement of what small trees learn from the version's errors
-PROBE_WINDOWS = 12  # the latest, whose rows it is of; as many as a retraining learns from by default
 GUESSES = 1.0  # weight of the guess, in retrainings whose feature is 1 (convention)
 
 
@@ -131,6 +130,15 @@ def weigh(evidence: Evidence, spec: ModelSpec) -> BreakEven | None:
         recoverable=most,
         bounded=back < believed_back,
     )
+
+
+def to_be_probed(evidence: Evidence, spec: ModelSpec) -> int | None:
+    """Return of how many rows at most ``recoverable_loss`` is to be measured before it is decided; None where it would change nothing.
+
+    It only ever makes waiting cheaper, so that it is asked only where waiting has cost as much as a retraining.
+    """
+    paid = weigh(evidence, spec)
+    return measures_recoverable(spec) if paid is not None and paid.reached else None
 
 
 def believed(gains: Sequence[PastGain]) -> tuple[float, float, int]:

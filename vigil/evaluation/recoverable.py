@@ -11,8 +11,9 @@ from itertools import takewhile
 import numpy as np
 import pandas as pd
 
-from vigil.decision.break_even import PROBE_WINDOWS, RECOVERABLE, measures_recoverable
+from vigil.decision.break_even import RECOVERABLE, measures_recoverable
 from vigil.decision.evidence import past_window
+from vigil.decision.types import PastWindow
 from vigil.errors import NotEnoughData
 from vigil.evaluation.kind import labelled_sample
 from vigil.evaluation.look import Look, evaluation_of
@@ -22,6 +23,10 @@ from vigil.performance.recoverable import recoverable_loss
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, ModelSpec, Task
 from vigil.store.contract import Store
+from vigil.store.records import Evaluation
+from vigil.window import Window
+
+PROBE_WINDOWS = 12  # the latest; as many as a retraining learns from by default
 
 
 def recoverable_measurements(
@@ -40,10 +45,20 @@ def recoverable_measurements(
         return ()
     first = look.window.shifted(1 - PROBE_WINDOWS).start
     before = store.evaluations(spec.model, start=first, end=look.window.start, as_of=look.as_of)
-    own = takewhile(lambda past: past.version == look.version, reversed(before))
-    windows = [look.window, *(past.window for past in own if past.quality_passed)]
+    windows = probed_windows(look.window, look.version, tuple(reversed(before)))
     rows = labelled_sample(source, spec, windows, look, limit).sort_values("moment", kind="stable", ignore_index=True)
     return (measure_recoverable(rows, spec, version=look.version),)
+
+
+def probed_windows(window: Window, version: str, before: Sequence[Evaluation | PastWindow]) -> list[Window]:
+    """Return the window and those before it whose rows teach what can be learned: the version's latest, of sound data, newest first.
+
+    Args:
+        before: looks at windows before it, newest first.
+    """
+    first = window.shifted(1 - PROBE_WINDOWS).start
+    own = takewhile(lambda past: past.version == version, before)
+    return [window, *(past.window for past in own if past.quality_passed and past.window.start >= first)]
 
 
 def measure_recoverable(rows: pd.DataFrame, spec: ModelSpec, *, version: str) -> Measurement:
