@@ -1,4 +1,4 @@
-# What one types here. `make` alone lists it. Python 3.11-3.13 and make are enough; uv is used when it is found.
+# What one types here. `make` alone lists it. Python 3.11-3.13 and make are enough.
 # Written for make 3.81 and a POSIX shell, so that macOS's own tools do.
 
 VENV = .venv
@@ -51,14 +51,8 @@ lint: $(STAMP) ## check style, formatting, types and the direction of imports
 	$(BIN)/lint-imports
 
 # Pins that still fit are kept; LOCK_ARGS=--upgrade takes the newest within pyproject.toml's bounds.
-lock: ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
-	@set -e; uv=uv; \
-	if ! command -v uv >/dev/null 2>&1; then \
-	  test -x $(BIN)/python || $(MAKE) $(STAMP); \
-	  scratch=$$(mktemp -d); trap 'rm -rf "$$scratch"' EXIT; \
-	  $(BIN)/python -m venv "$$scratch"; "$$scratch/bin/pip" install --quiet uv; uv=$$scratch/bin/uv; \
-	fi; \
-	"$$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+lock: $(STAMP) ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
+	$$(command -v uv || echo $(BIN)/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header $(LOCK_EXTRAS:%=--extra %) $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
 	@if grep -nE '://|^-' requirements.lock; then \
 	  echo "requirements.lock must hold names, versions and hashes only: the lines above carry an address or an option." >&2; exit 1; \
@@ -72,11 +66,11 @@ distclean: clean ## clean, and remove the virtual environment
 	rm -rf $(VENV)
 
 # The environment. PYTHON=/path/to/python chooses the interpreter; otherwise the newest one that fits is taken.
-# uv brings pip only with --seed (MLflow asks for its version), and compiles no bytecode unless told to:
-# these libraries take twice as long to import without it.
-# pip needs --no-deps beside the hashes: it stumbles over extras such as pandas[parquet]; the lock is complete without. It works on one core,
-# so two of them install half of the lock each, and what they would compile is compiled on all cores afterwards, without libraries' own tests
-# (some ship files that do not compile) and without large parts that nothing here imports, or little by little.
+# uv installs in a third of pip's time; where none is found, pip brings the locked one, told of the index that pip is told of. Where uv cannot
+# (no build for the platform, an index it cannot reach), pip installs all; it needs --no-deps beside the hashes: it stumbles over extras such
+# as pandas[parquet], and the lock is complete without. uv brings pip only with --seed (MLflow asks for its version).
+# Bytecode is compiled on all cores (these libraries take twice as long to import without it), without libraries' own tests (some ship files
+# that do not compile) and without large parts that nothing here imports, or little by little.
 $(STAMP): requirements.lock pyproject.toml
 	@set -e; \
 	fits='import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))'; \
@@ -92,16 +86,18 @@ $(STAMP): requirements.lock pyproject.toml
 	  echo "Making $(VENV) with $$("$$found" --version)"; rm -rf $(VENV); \
 	  if command -v uv >/dev/null 2>&1; then uv venv --quiet --seed --python "$$found" $(VENV); else "$$found" -m venv $(VENV); fi; \
 	fi; \
-	echo "Installing what requirements.lock names (about 1.5 GB; a few minutes with pip, less with uv)"; \
-	if command -v uv >/dev/null 2>&1; then \
-	  uv pip install --quiet --python $(BIN)/python --compile-bytecode --require-hashes -r requirements.lock; \
-	  uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .; \
-	else \
-	  for half in 0 1; do awk -v half=$$half '/^[^ #]/ { n++ } n % 2 == half' requirements.lock > $(VENV)/half-$$half.txt; done; \
-	  pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --no-deps --require-hashes"; \
-	  $$pip -r $(VENV)/half-0.txt & other=$$!; \
-	  $$pip -r $(VENV)/half-1.txt; wait $$other; \
-	  $(BIN)/python -W ignore -m compileall -qq -j 0 -x 'site-packages/(.*/tests?|databricks|faker|fontTools|matplotlib|mypy|plotly/graph_objs|plotly/validators|statsmodels)/' "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .; \
+	echo "Installing what requirements.lock names (about 1.5 GB; a minute or a few)"; \
+	pip="$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps"; uv=$$(command -v uv || true); \
+	if [ -z "$$uv" ]; then \
+	  awk '/^[^ #]/ { own = /^uv==/ } own' requirements.lock > $(VENV)/uv.txt; \
+	  $$pip --require-hashes -r $(VENV)/uv.txt && uv=$(BIN)/uv || true; \
+	  index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true); \
+	  if [ -n "$${PIP_INDEX_URL:-$$index}" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$index}}"; fi; \
 	fi; \
+	if [ -z "$$uv" ] || ! "$$uv" pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then \
+	  echo "Installing with pip, which takes longer"; \
+	  $$pip --no-compile --require-hashes -r requirements.lock; \
+	fi; \
+	$(BIN)/python -W ignore -m compileall -qq -j 0 -x 'site-packages/(.*/tests?|databricks|faker|fontTools|matplotlib|mypy|plotly/graph_objs|plotly/validators|statsmodels)/' "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')" || true; \
+	$$pip --no-build-isolation --editable .; \
 	touch $(STAMP)
