@@ -13,10 +13,12 @@ import shutil
 import sqlite3
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
+import duckdb
 import pytest
 from filelock import FileLock
 from hypothesis import HealthCheck, settings
@@ -25,11 +27,25 @@ from xdist.scheduler import LoadScopeScheduling
 
 from flows.server import OwnServer
 
+
+def _on_one_thread(connect: Callable[..., duckdb.DuckDBPyConnection]) -> Callable[..., duckdb.DuckDBPyConnection]:
+    """Of several workers on few cores, threads of DuckDB's that share a few hundred rows take a tenth longer than one."""
+
+    def connected(*args: Any, config: Mapping[str, Any] | None = None, **more: Any) -> duckdb.DuckDBPyConnection:
+        return connect(*args, config={"threads": 1, **(config or {})}, **more)
+
+    return connected
+
+
 # Where the environment forbids caches of compiled code, each of the hundred processes would compile everything again.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # Of several workers each fits small models: threads of OpenMP that wait for one another in turns take fifty times as long.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+# A database waits for the disk with each commit: in memory, where there is room, it waits for nothing.
+_MEMORY = Path("/dev/shm")
+if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 * 2**30:
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 _HOME = tempfile.mkdtemp(prefix="vigil-tests-prefect-")
 os.environ.update(
     PREFECT_HOME=_HOME,
@@ -37,6 +53,7 @@ os.environ.update(
     PREFECT_LOGGING_LEVEL="WARNING",
     PREFECT_SERVER_LOGGING_LEVEL="ERROR",
 )
+duckdb.connect = _on_one_thread(duckdb.connect)
 gc.set_threshold(20_000, 20, 20)  # with all libraries loaded, looking for cycles at Python's rate takes a twentieth of the time
 settings.register_profile("vigil", max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])  # no test asserts a time
 settings.load_profile("vigil")

@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from vigil.drift.statistics import Floats
 from vigil.errors import NotEnoughData
+from vigil.performance.binned import binned
 from vigil.performance.metrics import Estimate, estimate, roc_auc
 from vigil.spec.model import Metric
 
@@ -114,6 +115,7 @@ def domain_probabilities(
     from sklearn.ensemble import HistGradientBoostingClassifier
 
     x, y = _stacked(current, reference, categorical)
+    x = binned(x, categorical, CATEGORIES)
     given = np.asarray(weight, dtype=np.float64)
     even = len(y) * given / np.where(y == 1, np.sum(given[y == 1]), np.sum(given[y == 0]))
     found = np.empty(len(x))

@@ -15,6 +15,7 @@ from scipy.special import logit
 from threadpoolctl import threadpool_limits
 
 from vigil.errors import NotEnoughData
+from vigil.performance.binned import binned
 from vigil.performance.cores import Vector
 from vigil.performance.metrics import Estimate
 from vigil.performance.paired import paired
@@ -22,6 +23,7 @@ from vigil.spec.model import Metric, Scoring
 
 FOLDS = 5
 FEWEST_ROWS = 100  # convention: four fifths are fitted on, and a leaf holds 20
+BINS = 64  # that numbers are cut into: of 4,000 rows each holds 60, and a leaf needs 20
 SUREST = 1e-6  # probabilities enter as log odds, no surer than this
 _SMALL: dict[str, Any] = {"max_iter": 30, "learning_rate": 0.1, "max_leaf_nodes": 8, "min_samples_leaf": 20, "early_stopping": False}
 
@@ -64,7 +66,8 @@ def recoverable_loss(
 
     known = logit(np.clip(score, SUREST, 1 - SUREST)) if binary else score
     place = np.arange(len(score))
-    seen, kinds = np.column_stack([x, known, place]), [*categorical, False, False]
+    kinds = [*categorical, False, False]
+    seen = binned(np.column_stack([x, known, place]), kinds, BINS)
     better = score.astype(np.float64)
     trees: Any = HistGradientBoostingClassifier if binary else partial(HistGradientBoostingRegressor, **_loss_of(metric, scoring))
     with threadpool_limits(limits=1):  # on so few rows threads wait for each other, many times longer than they work
