@@ -42,10 +42,13 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 # Of several workers each fits small models: threads of OpenMP that wait for one another in turns take fifty times as long.
 os.environ.update(OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-# A database waits for the disk with each commit: in memory, where there is room, it waits for nothing.
+# A database waits for the disk with each commit: in memory, where there is room, it waits for nothing. Workers inherit TMPDIR.
 _MEMORY = Path("/dev/shm")
+_IN_MEMORY: Path | None = None
 if "TMPDIR" not in os.environ and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > 4 * 2**30:
-    os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+    _IN_MEMORY = Path(tempfile.mkdtemp(prefix="vigil-tests-", dir=_MEMORY))
+    _IN_MEMORY.chmod(0o755)  # PostgreSQL runs as a user of its own where tests run as root
+    os.environ["TMPDIR"] = tempfile.tempdir = str(_IN_MEMORY)
 _HOME = tempfile.mkdtemp(prefix="vigil-tests-prefect-")
 os.environ.update(
     PREFECT_HOME=_HOME,
@@ -178,3 +181,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if "prefect_server" in getattr(item, "fixturenames", ()) and item.path.relative_to(here).as_posix() not in _FLOWS:
             raise pytest.UsageError(f"{item.path}: runs flows; name it in _FLOWS of {__file__}, so that it shares their worker's server")
     items.sort(key=place)
+
+
+def pytest_unconfigure() -> None:
+    """What libraries and killed processes leave in memory goes with the last test; TMPDIR=/tmp keeps what failed tests left."""
+    if _IN_MEMORY is not None:
+        shutil.rmtree(_IN_MEMORY, ignore_errors=True)
