@@ -61,6 +61,7 @@ def _run(given: argparse.Namespace) -> Found:
         base = _side("raw_scan", values, given)
         found.append({"what": f"raw scan, {rows:,} rows", **base})
         found.append(_beside(f"profile by day, {rows:,} rows", _side("profile_by_day", values, given), base))
+        found.append(_beside(f"profile by day and two segment columns, {rows:,} rows", _side("profile_by_segment", values, given), base))
     if given.peer_rows:
         found += _peers(given, numeric, categorical)
     machine = {"cores": os.cpu_count(), "machine": platform.machine(), "python": platform.python_version(), "load": os.getloadavg()[0]}

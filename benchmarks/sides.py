@@ -5,7 +5,7 @@ Each returns a function of no arguments, whose call is what is timed; what comes
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -29,13 +29,18 @@ def raw_scan(log: str, numeric: int, categorical: int, days: int) -> Run:
     return lambda: connection.raw_sql(f"SELECT {', '.join(sums)} FROM read_parquet('{log}')").fetchall()  # noqa: S608
 
 
-def profile_by_day(log: str, numeric: int, categorical: int, days: int) -> Run:
-    connection, spec = _connect(), _spec(numeric, categorical)
+def profile_by_day(log: str, numeric: int, categorical: int, days: int, segments: Sequence[str] = ()) -> Run:
+    connection, spec = _connect(), _spec(numeric, categorical).model_copy(update={"segments": tuple(segments)})
     rows = connection.read_parquet(log)
     layout = layout_of(rows.limit(LAYOUT_ROWS), spec)
     starts = [START + timedelta(days=day) for day in range(days)]
     moment = rows.predicted_at
     return lambda: [profile_rows(rows.filter(moment >= start, moment < start + timedelta(days=1)), spec, layout) for start in starts]
+
+
+def profile_by_segment(log: str, numeric: int, categorical: int, days: int) -> Run:
+    """As :func:`profile_by_day`, of the whole and of each value of the first two categorical columns (3 and 5 values)."""
+    return profile_by_day(log, numeric, categorical, days, segments=list(categorical_names(categorical))[:2])
 
 
 def verdicts(reference: str, current: str, numeric: int, categorical: int) -> Run:

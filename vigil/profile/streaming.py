@@ -126,8 +126,8 @@ class _Stream:
         found = [self._of_groups(split, groups) for split, groups in zip(splits, tallies, strict=True)]
         with np.errstate(all="ignore"):  # what stands in a null's place is any number
             for i, empty in enumerate(self.nothing.numeric.values()):
-                for split, groups in zip(splits, found, strict=True):
-                    add_numbers(block.column(first + i), empty, split, [tally.numbers[i] for tally in groups], scratch)
+                sums = [[tally.numbers[i] for tally in groups] for groups in found]
+                add_numbers(block.column(first + i), empty, splits, sums, scratch)
             places = {name: first + i for i, name in enumerate(self.nothing.numeric)}
             for place, pair in enumerate(self.nothing.pairs):
                 columns, scales = [block.column(places[name]) for name in pair], [self.nothing.numeric[name].scale for name in pair]
@@ -135,7 +135,7 @@ class _Stream:
                     add_pair(columns, scales, split, groups, place)
         for i, name in enumerate(self.nothing.categorical):
             for split, groups in zip(splits, found, strict=True):
-                add_texts(codes[name], self.texts[name].width, split, [tally.texts[i] for tally in groups])
+                add_texts(codes[name], self.texts[name].width, split, [tally.texts[i] for tally in groups], scratch)
 
     def _of_groups(self, split: Split, tallies: dict[Group, Tally]) -> list[Tally]:
         for group, size in zip(split.groups, split.sizes.tolist(), strict=True):

@@ -90,13 +90,17 @@ def _texts(counts: Integers, nothing: CategoricalSummary) -> CategoricalSummary:
 
 @dataclass(frozen=True)
 class Split:
-    """A block's rows by group: ``code`` is each row's group; ``order`` and ``starts`` bring the groups together; no code is one group."""
+    """A block's rows by group: ``code`` is each row's group; ``order`` and ``starts`` bring the groups together; no code is one group.
+
+    ``cells``: width -> ``code * width``, made once for all columns of as many bins.
+    """
 
     groups: list[Group]
     sizes: Integers
     code: Integers | None = None
     order: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     starts: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    cells: dict[int, Integers] = field(default_factory=dict)
 
     @classmethod
     def of(cls, size: int, versions: tuple[Sequence[Any], Integers], segment: tuple[Sequence[Any], Integers]) -> Split:
@@ -115,9 +119,9 @@ class Split:
         return cls(groups, sizes[present], code, order, np.concatenate([[0], np.cumsum(sizes[present])[:-1]]))
 
 
-def add_texts(codes: Integers, width: int, split: Split, sums: Sequence[Integers]) -> None:
-    """Count the rows of each code, below ``width``, into the sums of the split's groups."""
-    for one, counts in zip(sums, _counted(codes, width, split), strict=True):
+def add_texts(codes: Integers, width: int, split: Split, sums: Sequence[Integers], scratch: Scratch) -> None:
+    """Count the rows of each code, below ``width``, into the sums of the split's groups; ``scratch`` is overwritten."""
+    for one, counts in zip(sums, _counted(codes, width, split, scratch), strict=True):
         one += counts
 
 
@@ -125,12 +129,14 @@ class Scratch:
     """Memory that is used again for each block: getting new pages for it takes longer than the arithmetic on them."""
 
     def __init__(self, rows: int) -> None:
-        self.x, self.z = np.empty(rows), np.empty(rows)
-        self.above, self.bins = np.empty(rows, np.bool_), np.empty(rows, np.uint8)
+        self.x, self.z, self.sorted = np.empty(rows), np.empty(rows), np.empty(rows)
+        self.above, self.bins, self.cells = np.empty(rows, np.bool_), np.empty(rows, np.uint8), np.empty(rows, np.intp)
 
 
-def add_numbers(column: pa.Array, nothing: NumericSummary, split: Split, sums: Sequence[Numbers], scratch: Scratch) -> None:
-    """Count a block of float64 into the sums of the split's groups; ``scratch`` is overwritten."""
+def add_numbers(
+    column: pa.Array, nothing: NumericSummary, splits: Sequence[Split], sums: Sequence[Sequence[Numbers]], scratch: Scratch
+) -> None:
+    """Count a block of float64 into ``sums``, of each of ``splits`` those of its groups; ``scratch`` is overwritten."""
     x, z = _values(column), scratch.z[: len(column)]
     low, high = float(x.min()), float(x.max())
     odd, kinds = np.zeros(0, np.intp), np.zeros(0, np.intp)
@@ -146,8 +152,8 @@ def add_numbers(column: pa.Array, nothing: NumericSummary, split: Split, sums: S
         x = scratch.x[: x.size]
         x[odd] = x[finite.argmax()] if held else nothing.scale.center  # a finite value that is there, so that extremes are those of others
         low, high = (float(x.min()), float(x.max())) if held else (math.inf, -math.inf)
-    counts = _binned(x, odd, kinds, nothing.edges, split, scratch)
-    minima, maxima = ([low], [high]) if split.code is None else _extremes(x, odd, split)
+    counts = _binned(x, odd, kinds, nothing.edges, splits, scratch)
+    extremes = [([low], [high]) if split.code is None else _extremes(x, odd, split, scratch) for split in splits]
     nearest, farthest = reach(nothing.scale)
     if low < nearest or high > farthest:
         x = np.clip(x, nearest, farthest)
@@ -155,11 +161,12 @@ def add_numbers(column: pa.Array, nothing: NumericSummary, split: Split, sums: S
     z[odd] = 0.0
     ends = (min(max(end, nearest), farthest) * steps - nothing.scale.center * steps for end in (low, high) if math.isfinite(end))
     largest = max(map(abs, ends), default=0.0) + 1.0
-    totals = _sums(z, split, largest)
+    totals = [_sums(z, split, largest) for split in splits]
     _multiply(z, z, z)
-    squares = _sums(z, split, largest**2 / FIXED_POINT + 1.0)
-    for i, one in enumerate(sums):
-        one += Numbers(counts[i], totals[i], squares[i], minima[i], maxima[i])
+    squares = [_sums(z, split, largest**2 / FIXED_POINT + 1.0) for split in splits]
+    for into, counted, total, square, (minima, maxima) in zip(sums, counts, totals, squares, extremes, strict=True):
+        for i, one in enumerate(into):
+            one += Numbers(counted[i], total[i], square[i], minima[i], maxima[i])
 
 
 def add_pair(columns: Sequence[pa.Array], scales: Sequence[Scale], split: Split, tallies: Sequence[Tally], place: int) -> None:
@@ -204,26 +211,30 @@ def _values(column: pa.Array) -> Floats:
     return values
 
 
-def _counted(codes: Integers, width: int, split: Split) -> NDArray[Any]:
+def _counted(codes: NDArray[Any], width: int, split: Split, scratch: Scratch) -> NDArray[Any]:
     if split.code is None:
         return np.bincount(codes, minlength=width)[None, :]
     groups = len(split.groups)
-    return np.bincount(split.code * width + codes, minlength=groups * width).reshape(groups, width)
+    if width not in split.cells:
+        split.cells[width] = split.code * width
+    return np.bincount(np.add(split.cells[width], codes, out=scratch.cells[: codes.size]), minlength=groups * width).reshape(groups, width)
 
 
-def _binned(x: Floats, odd: Integers, kinds: Integers, edges: Sequence[float], split: Split, scratch: Scratch) -> NDArray[Any]:
-    """Count each group's values of each bin, and the ``odd`` ones as their ``kinds``; all of ``x`` is finite."""
+def _binned(
+    x: Floats, odd: Integers, kinds: Integers, edges: Sequence[float], splits: Sequence[Split], scratch: Scratch
+) -> list[NDArray[Any]]:
+    """Count, of each split, each group's values of each bin, and the ``odd`` ones as their ``kinds``; all of ``x`` is finite."""
     width = len(edges) + 5
-    if split.code is None and len(edges) <= _COMPARED_EDGES:
+    if all(split.code is None for split in splits) and len(edges) <= _COMPARED_EDGES:
         counts = np.zeros(width, np.int64)
         counts[: len(edges) + 1] = _between(x, edges, scratch)
         if odd.size:  # they stand as one finite value in x
             counts[bisect_left(edges, x[odd[0]])] -= odd.size
             counts += np.bincount(kinds, minlength=width)
-        return counts[None, :]
+        return [counts[None, :]] * len(splits)
     bins = _bins(x, edges, scratch)
     bins[odd] = kinds
-    return _counted(bins, width, split)
+    return [_counted(bins, width, split, scratch) for split in splits]
 
 
 def _between(x: Floats, edges: Sequence[float], scratch: Scratch) -> Integers:
@@ -248,15 +259,18 @@ def _bins(x: Floats, edges: Sequence[float], scratch: Scratch) -> NDArray[Any]:
     return found
 
 
-def _extremes(x: Floats, odd: Integers, split: Split) -> tuple[list[float], list[float]]:
+def _extremes(x: Floats, odd: Integers, split: Split, scratch: Scratch) -> tuple[list[float], list[float]]:
     """Return each group's least and greatest value, infinite where it has none but odd ones."""
-    found = []
+    found: list[list[float]] = []
+    together = scratch.sorted[: x.size]
     for extreme, none in ((np.minimum, math.inf), (np.maximum, -math.inf)):
         values = x
         if odd.size:
             values = x.copy()
             values[odd] = none
-        found.append(extreme.reduceat(values.take(split.order), split.starts).tolist())
+        if odd.size or not found:
+            values.take(split.order, out=together, mode="clip")  # two times as fast as with checks of the places
+        found.append(extreme.reduceat(together, split.starts).tolist())
     return found[0], found[1]
 
 
