@@ -28,10 +28,12 @@ def values_under(metric: Metric, scoring: Scoring, score: Vector, label: Vector,
 def _aucs(score: Vector, label: Vector, weights: Vector) -> Vector:
     """:func:`vigil.performance.cores.auc` under each row of ``weights``; the scores are ranked once."""
     order = np.argsort(score, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(score[order]) > 0])
-    ranked, positive = weights[:, order], label[order] == 1
-    up = np.add.reduceat(ranked * positive, starts, axis=1)
-    down = np.add.reduceat(ranked * ~positive, starts, axis=1)
-    below = np.cumsum(down, axis=1) - down / 2
-    pairs = up.sum(axis=1) * down.sum(axis=1)
-    return np.asarray(np.divide((up * below).sum(axis=1), pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
+    positive = label[order] == 1
+    up, down = order[positive], order[~positive]
+    below = np.zeros((len(weights), len(down) + 1))  # the weight of the negatives before each place among them
+    np.cumsum(weights[:, down], axis=1, out=below[:, 1:])
+    first, last = (np.searchsorted(score[down], score[up], side=side) for side in ("left", "right"))  # of equal scores half counts
+    won = weights[:, up]
+    pairs = won.sum(axis=1) * below[:, -1]
+    won *= below[:, first] + below[:, last]
+    return np.asarray(np.divide(won.sum(axis=1) / 2, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
