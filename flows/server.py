@@ -25,6 +25,8 @@ from vigil.errors import OrchestratorError
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120.0  # a first start makes the database: 7 s on an idle machine, some times that on a busy one
 GRACE_SECONDS = 5.0
+# Task runs are written some at once, at the latest after a second and when it ends: by Prefect's default each event is a transaction of its own.
+BATCHES = {"PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "25", "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1"}
 
 
 class OwnServer:
@@ -99,6 +101,8 @@ def serve(descriptor: int) -> None:
     """Serve Prefect's API on a listening socket until standard input is closed or a signal asks for the end."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.environ["PREFECT_UI_ENABLED"] = "false"
+    for name, value in BATCHES.items():
+        os.environ.setdefault(name, value)
     import uvicorn
     from prefect.server.api.server import create_app
 
