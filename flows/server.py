@@ -25,7 +25,7 @@ from vigil.errors import OrchestratorError
 HOST = "127.0.0.1"
 PATIENCE_SECONDS = 120.0  # a first start makes the database: 7 s on an idle machine, some times that on a busy one
 GRACE_SECONDS = 5.0
-# Task runs are written some at once, at the latest after a second and when it ends: by Prefect's default each event is a transaction of its own.
+# Task runs are written some at once, at the latest after a second and when it ends; by Prefect's default each event is a transaction.
 BATCHES = {"PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "25", "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1"}
 
 
