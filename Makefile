@@ -52,7 +52,7 @@ lint: $(STAMP) ## check style, formatting, types and the direction of imports
 
 # Pins that still fit are kept; LOCK_ARGS=--upgrade takes the newest within pyproject.toml's bounds.
 lock: $(STAMP) ## write requirements.lock from pyproject.toml (LOCK_ARGS=--upgrade for newer releases)
-	$$(command -v uv || echo $(BIN)/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	@$$(command -v uv || echo $(BIN)/uv) pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	  --no-header $(LOCK_EXTRAS:%=--extra %) $(LOCK_ARGS) pyproject.toml --output-file requirements.lock
 	@if grep -nE '://|^-' requirements.lock; then \
 	  echo "requirements.lock must hold names, versions and hashes only: the lines above carry an address or an option." >&2; exit 1; \
@@ -91,8 +91,8 @@ $(STAMP): requirements.lock pyproject.toml
 	if [ -z "$$uv" ]; then \
 	  awk '/^[^ #]/ { own = /^uv==/ } own' requirements.lock > $(VENV)/uv.txt; \
 	  $$pip --require-hashes -r $(VENV)/uv.txt && uv=$(BIN)/uv || true; \
-	  index=$$($(BIN)/python -m pip config get global.index-url 2>/dev/null || true); \
-	  if [ -n "$${PIP_INDEX_URL:-$$index}" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$${PIP_INDEX_URL:-$$index}}"; fi; \
+	  index=$$($(BIN)/python -m pip config list | sed -n "s/^[^.]*[.]index.url='\(.*\)'$$/\1/p" | head -n 1); \
+	  if [ -n "$$index" ]; then export UV_DEFAULT_INDEX="$${UV_DEFAULT_INDEX:-$$index}"; fi; \
 	fi; \
 	if [ -z "$$uv" ] || ! "$$uv" pip install --quiet --python $(BIN)/python --require-hashes -r requirements.lock; then \
 	  echo "Installing with pip, which takes longer"; \
