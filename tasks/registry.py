@@ -120,12 +120,6 @@ class Registry:
         with self._speaking(f"moving alias {alias} of {model} to version {version}"):
             self._client.set_registered_model_alias(model, alias, self._version(model, version).version)
 
-    def drop_alias(self, model: str, alias: str) -> None:
-        """Remove an alias; nothing happens where it is not there."""
-        if self.alias_version(model, alias) is not None:
-            with self._speaking(f"removing alias {alias} of {model}"):
-                self._client.delete_registered_model_alias(model, alias)
-
     def reconcile_alias(self, model: str, champion: str) -> bool:
         """Make alias ``champion`` name the store's champion; True where it had to move.
 

@@ -118,8 +118,13 @@ def test_looks_that_fail_are_an_incident_though_no_look_came_to_an_end(folder: P
     assert "00.parquet" in incident.causes[0]["why"]
 
 
-def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(before_retraining: Path, tmp_path: Path) -> None:
+def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(
+    before_retraining: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The decision stands, the retraining is requested and no more; when MLflow is back the next run finishes it."""
+    from tasks.retraining import train_challenger
+
+    monkeypatch.setattr(train_challenger, "retry_delay_seconds", [0, 0])
     folder = copy_of(before_retraining, tmp_path / "project")
     project_file = folder / "vigil.yaml"
     working = project_file.read_text()

@@ -249,15 +249,6 @@ def test_an_alias_names_one_version_and_moves(registry: Registry) -> None:
     assert (registry.alias_version(NAME, CHALLENGER), registry.alias_version(NAME, CHAMPION)) == ("2", None)
 
 
-def test_a_dropped_alias_names_nothing_and_can_be_dropped_again(registry: Registry) -> None:
-    """Also where it never was."""
-    registry.register(SPEC, candidate())
-    registry.set_alias(NAME, CHALLENGER, "1")
-    for _ in range(2):
-        registry.drop_alias(NAME, CHALLENGER)
-        assert registry.alias_version(NAME, CHALLENGER) is None
-
-
 def test_the_champions_alias_follows_the_store(registry: Registry) -> None:
     """It moves where it names another version or none, and says so; else nothing is written."""
     registry.register(SPEC, candidate("adopted"))
@@ -277,7 +268,7 @@ def test_an_alias_that_vigil_did_not_move_is_told_from_one_that_lags_behind(regi
     assert registry.moved_by_hand(NAME, "2") is None  # it lags
     client(folder).set_registered_model_alias(NAME, CHAMPION, "3")
     assert (registry.moved_by_hand(NAME, "1"), registry.moved_by_hand(NAME, "2"), registry.moved_by_hand(NAME, "3")) == ("3", "3", None)
-    registry.drop_alias(NAME, CHAMPION)
+    client(folder).delete_registered_model_alias(NAME, CHAMPION)
     assert registry.moved_by_hand(NAME, "1") is None
     assert registry.reconcile_alias(NAME, "2")
     assert registry.moved_by_hand(NAME, "2") is None
