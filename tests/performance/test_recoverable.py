@@ -131,5 +131,7 @@ def test_too_little_says_what_it_needs() -> None:
         found(Metric.MAE, few, few, few)
     with pytest.raises(NotEnoughData, match="of both classes, got 200"):
         found(Metric.BRIER, np.full(200, 0.5), np.ones(200), np.ones(200))
+    with pytest.raises(NotEnoughData, match="two rows that count"):
+        found(Metric.ROC_AUC, np.full(200, 0.5), np.arange(200) == 7, np.arange(200))
     with pytest.raises(ValueError, match="of bins"):
         found(Metric.CALIBRATION_ERROR, few, few, few)

@@ -55,7 +55,7 @@ def recoverable_loss(
         categorical: of each column, whether its values are codes 0, 1, ... and not numbers.
 
     Raises:
-        NotEnoughData: fewer than :data:`FEWEST_ROWS` rows, or one class only.
+        NotEnoughData: fewer than :data:`FEWEST_ROWS` rows, one class only, or too few that count (:func:`.paired.paired`).
         ValueError: the metric is one of bins, not of rows (calibration error).
     """
     if metric is Metric.CALIBRATION_ERROR:
