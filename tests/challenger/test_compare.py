@@ -245,3 +245,17 @@ def test_the_sentence_of_too_little_data_says_what_is_needed() -> None:
         "Champion and challenger cannot be compared on 1 labelled rows: "
         "20 are needed, with at least 10 of each class where there are classes."
     )
+
+
+@pytest.mark.parametrize("called", [0, 3])
+@pytest.mark.parametrize("champion_calls", [True, False])
+def test_a_precision_of_next_to_no_rows_is_too_little_to_compare(called: int, champion_calls: bool) -> None:
+    """One model calls 200 of 400 positive, and is wrong of 40; the other none, or three that are: that is no precision, or one of 1."""
+    label = np.array([0.0, 1.0] * 200)
+    many = np.where(label == 1, 0.9, 0.1)
+    many[:80:2], few = 0.9, np.full(400, 0.1)
+    few[1 : 2 * called : 2] = 0.9
+    pair = (many, few) if champion_calls else (few, many)
+    found = compare(*pair, label, None, spec_of(comparison={"metric": "precision"}), rng())
+    assert found.verdict == "not_enough_data"
+    assert found.sentence().endswith("and 10 under either model with score at or above the threshold.")

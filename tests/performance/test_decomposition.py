@@ -31,6 +31,15 @@ def test_without_a_change_nothing_made_it_worse() -> None:
         assert sum(getattr(each, part).low > 0 for each in found) <= 1, part
 
 
+@pytest.mark.parametrize("new", [0.0, 1.0])
+def test_cases_that_were_not_there_before_are_told_by_a_flag_whichever_way_it_is_coded(new: float) -> None:
+    """50 of 1,000 rows of now have it, none of before: fewer than a bin's worth, and each is surely new."""
+    now = np.where(np.arange(1000) < 50, new, 1 - new)[:, None]
+    of_now = domain_probabilities(now, np.full((1000, 1), 1 - new), [False], np.ones(2000), np.random.default_rng(0))
+    assert of_now[:50].min() > OVERLAP
+    assert of_now[50:].max() < 0.6
+
+
 def test_the_parts_add_up_to_the_whole_fall() -> None:
     """By construction: the sum telescopes, for an AUC as for a mean."""
     rng = np.random.default_rng(0)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from vigil.errors import NotEnoughData
 from vigil.performance.metrics import roc_auc
 from vigil.performance.paired import exact_accuracy_interval, paired, paired_mean
 from vigil.spec.model import Metric, Scoring
@@ -119,3 +120,11 @@ def test_it_covers_at_few_rows() -> None:
         low, high = exact_accuracy_interval(old, new, label, 0.95, Scoring())
         held += low <= 0.1 <= high
     assert held >= 0.94 * 2000
+
+
+@pytest.mark.parametrize(("metric", "score"), [(Metric.ROC_AUC, np.arange(50.0) / 50), (Metric.PRECISION, np.arange(50) / 98)])
+def test_one_row_that_counts_has_no_error(metric: Metric, score: np.ndarray) -> None:
+    """One positive; one score that says so. It is too little, and not NaN."""
+    label = np.arange(50) == 49
+    with pytest.raises(NotEnoughData, match="two rows that count"):
+        paired(metric, score, score**2 if metric is Metric.ROC_AUC else score, label.astype(float), np.ones(50), Scoring())

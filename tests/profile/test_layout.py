@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from decimal import Decimal
 
 import numpy as np
@@ -48,6 +49,14 @@ def test_a_heavy_end_has_a_bin_of_its_own() -> None:
     layout = layout_of(table(x=reference), X)
     counts = profile_rows(table(x=[-1.0, 0.0, 0.0, -0.0]), X, layout)["*", "*"].numeric["x"].counts
     assert counts[:2] == (1, 3)
+
+
+def test_the_least_float_of_all_may_be_a_heavy_end() -> None:
+    """As where -inf was replaced by it: below it lies nothing, so it needs no edge there."""
+    least = -sys.float_info.max
+    layout = layout_of(table(x=[least] * 40 + [float(i) for i in range(60)]), make_spec({"x": "numeric"}))
+    assert layout.numeric["x"][0] == least
+    assert Layout.from_json(layout.to_json()) == layout
 
 
 @pytest.mark.parametrize("nothing", [pa.nulls(3), [float("nan")] * 3, [float("inf"), float("-inf"), None], pa.array([], pa.float64())])

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from vigil.challenger.criteria import Criterion, Standing, criteria_of
+from vigil.challenger.criteria import Criterion, Standing, criteria_of, enough_to_compare
 from vigil.performance.cores import Vector
 from vigil.performance.measure import MINIMUM_PER_CLASS
-from vigil.performance.metrics import value_of
+from vigil.performance.metrics import COUNTED, value_of
 from vigil.performance.paired import exact_accuracy_interval, paired
 from vigil.performance.resampled import values_under
-from vigil.spec.model import Metric, ModelSpec, Scoring, Task
+from vigil.spec.model import Metric, ModelSpec, Scoring
 
 METRIC_NAMES = {
     Metric.ROC_AUC: "ROC AUC",
@@ -102,7 +102,8 @@ class Comparison:
         if self.champion is None or self.challenger is None or self.difference is None or self.low is None or self.high is None:
             return (
                 f"Champion and challenger cannot be compared on {self.n:,} labelled rows: "
-                f"{self.minimum_rows:,} are needed, with at least {MINIMUM_PER_CLASS} of each class where there are classes."
+                f"{self.minimum_rows:,} are needed, with at least {MINIMUM_PER_CLASS} of each class where there are classes"
+                f"{_counting(Metric(self.metric))}."
             )
         name = METRIC_NAMES[Metric(self.metric)]
         by = f"{'better' if self.difference > 0 else 'worse'} by {abs(self.difference):.4f}" if self.difference else "no difference"
@@ -140,7 +141,8 @@ def compare(
 
     The verdict is ``promote`` where the interval's low end is above 0 and no criterion of
     :func:`~vigil.challenger.criteria.criteria_of` failed, else ``keep``; ``not_enough_data`` below ``comparison.minimum_rows``, or with
-    fewer than 10 rows of a class. The same rows in any order give the same comparison.
+    fewer than 10 rows of a class, or that count for the metric under either model (the precision's are those that it calls positive). The
+    same rows in any order give the same comparison.
 
     What it cannot see: rows of later windows. The interval is about rows like these.
 
@@ -155,10 +157,7 @@ def compare(
     w = np.ones(len(y)) if weight is None else np.asarray(weight, dtype=np.float64)
     if not champion.shape == challenger.shape == y.shape == w.shape:
         raise ValueError(f"both models score the same rows, got shapes {champion.shape}, {challenger.shape}, {y.shape}, {w.shape}")
-    enough = len(y) >= asked.minimum_rows
-    if spec.task is Task.BINARY:
-        enough = enough and min(int((y == 1).sum()), int((y == 0).sum())) >= MINIMUM_PER_CLASS
-    if not enough:
+    if not enough_to_compare(champion, challenger, y, spec, asked.minimum_rows):
         return _judged(spec, len(y), None)
     order = np.lexsort((w, y, challenger, champion))
     champion, challenger, y, w = champion[order], challenger[order], y[order], w[order]
@@ -176,6 +175,10 @@ def compare(
     judged = _judged(spec, len(y), (*values, sign * (values[1] - values[0]) + 0.0, float(low) + 0.0, float(high) + 0.0))  # no -0.0
     sorted_groups = None if groups is None else groups.iloc[order].reset_index(drop=True)
     return judged.judged_by(*criteria_of(champion, challenger, y, w, sorted_groups, spec))
+
+
+def _counting(metric: Metric) -> str:
+    return f", and {MINIMUM_PER_CLASS} under either model with {COUNTED[metric]}" if metric in COUNTED else ""
 
 
 def _judged(spec: ModelSpec, n: int, numbers: tuple[float, float, float, float, float] | None) -> Comparison:

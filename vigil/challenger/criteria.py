@@ -15,13 +15,13 @@ import pandas as pd
 
 from vigil.business.value import values
 from vigil.drift.multiplicity import holm
-from vigil.errors import NotEnoughData
 from vigil.measurement import WHOLE
 from vigil.performance.calibration import calibration_error
 from vigil.performance.cores import Vector, weighted_mean
 from vigil.performance.measure import MINIMUM_PER_CLASS
+from vigil.performance.metrics import parts_of
 from vigil.performance.paired import Paired, paired, paired_mean
-from vigil.spec.model import ModelSpec, Task
+from vigil.spec.model import Metric, ModelSpec, Task
 
 CANARY = "canary"  # the criterion of what it did where it served
 
@@ -116,6 +116,22 @@ def criteria_of(
     return tuple(found)
 
 
+def enough_to_compare(champion: Vector, challenger: Vector, label: Vector, spec: ModelSpec, minimum: int) -> bool:
+    """Tell whether there are ``minimum`` rows, and 10 of each class and 10 that count for the metric under either model.
+
+    A model that calls three rows positive, all of them right, has a precision of 1 and no variance: that says nothing.
+    """
+    if len(label) < max(minimum, 2):
+        return False
+    if spec.task is Task.BINARY and min(int((label == 1).sum()), int((label == 0).sum())) < MINIMUM_PER_CLASS:
+        return False
+    metric, scoring = spec.compared_on, spec.performance.scoring
+    if metric is Metric.ROC_AUC:
+        return True
+    counted = (np.count_nonzero(parts_of(metric, score, label, scoring)[1]) for score in (champion, challenger))
+    return bool(min(counted) >= min(MINIMUM_PER_CLASS, len(label)))
+
+
 def cost_criteria(champion: tuple[float, float], challenger: tuple[float, float], n: int, spec: ModelSpec) -> tuple[Criterion, ...]:
     """Judge (milliseconds a row, size in MB) of both models; ``n`` rows were scored for the first."""
     asked = spec.comparison
@@ -131,7 +147,7 @@ def _groups(champion: Vector, challenger: Vector, label: Vector, w: Vector, grou
 
     The p-values of all guarded groups are adjusted together (Holm), and compared with half of one less the confidence, as the overall
     interval's lower end is. The intervals hold together (Bonferroni) over all groups, guarded or shown. A group with fewer labelled rows
-    than ``labels.minimum``, or 10 of a class, cannot be judged: it is said, and keeps nobody back.
+    than ``labels.minimum``, or 10 of a class or that count, cannot be judged: it is said, and keeps nobody back.
     """
     margin, level = spec.guarded_margin, (1 - spec.comparison.confidence) / 2
     compared: dict[str, tuple[int, Paired | None]] = {}
@@ -161,13 +177,9 @@ def _groups(champion: Vector, challenger: Vector, label: Vector, w: Vector, grou
 
 
 def _paired(champion: Vector, challenger: Vector, label: Vector, w: Vector, spec: ModelSpec) -> Paired | None:
-    enough = len(label) >= spec.labels.minimum
-    if spec.task is Task.BINARY:
-        enough = enough and min(int((label == 1).sum()), int((label == 0).sum())) >= MINIMUM_PER_CLASS
-    try:
-        return paired(spec.compared_on, champion, challenger, label, w, spec.performance.scoring) if enough else None
-    except NotEnoughData:  # nothing was called positive
+    if not enough_to_compare(champion, challenger, label, spec, spec.labels.minimum):
         return None
+    return paired(spec.compared_on, champion, challenger, label, w, spec.performance.scoring)
 
 
 def _calibration(champion: Vector, challenger: Vector, label: Vector, w: Vector, spec: ModelSpec) -> Criterion:

@@ -21,6 +21,8 @@ def chi_square_p(reference: ArrayLike, current: ArrayLike) -> float:
     ``sum((observed - expected)**2 / expected)`` over the 2 x B table, against chi-square with B - 1 degrees of freedom. Bins
     where either side expects fewer than :data:`POOLED_BELOW` are pooled into one first (the choice sees only the sum of
     both sides, so the test stays valid). In ``[0, 1]``, smaller = more evidence; 1 where fewer than two bins are left.
+    Where even the pooled bin is expected less often, it errs to the small side: with one category of 1 in 2,000 beside two of a half each,
+    and 10,000 rows beside 200, 4 % of simulated p-values are below 0.01 (0.4 % with V over its threshold, which a verdict needs too).
     Cannot see drift that cancels within the pooled bins. Source: Pearson 1900, doi:10.1080/14786440009463897.
 
     >>> round(chi_square_p([50, 50], [80, 20]), 7)  # chi2 = 4 * 15**2 / 65 + ... = 1800 / 91 with 1 degree of freedom

@@ -24,6 +24,7 @@ from vigil.profile.profile import CategoricalSummary, NumericSummary, Profile, S
 from vigil.spec.model import DriftMethod, ModelSpec
 
 DRIFT_SHARE = "drift_share"  # the metric of the window as a whole
+TAIL_REACH = 4.0  # reference standard deviations beyond the outermost edges, all that a normal column has; chosen on simulated skewed ones
 _SHOWN_BINS = 3  # the bins or categories that moved most, in a measurement's detail
 
 
@@ -164,9 +165,18 @@ def _names(summary: Summary) -> list[str]:
 
 
 def _spread(then: Summary) -> tuple[float, float, float]:
+    """Return between which values Wasserstein is measured, and its unit.
+
+    The outermost bins are taken as even up to there. Up to the extremes of a skewed column they are not: a percent more of an amount's
+    upper bin would count as if it lay half way to the largest amount ever.
+    """
     if isinstance(then, CategoricalSummary) or then.minimum is None or then.maximum is None:
         return 0.0, 0.0, 0.0
-    return then.minimum, then.maximum, 0.0 if then.minimum == then.maximum else then.std or 0.0
+    low, high, std = then.minimum, then.maximum, then.std or 0.0
+    if low == high or std == 0 or not then.edges:
+        return low, high, 0.0 if low == high else std
+    first, last = (min(max(edge, low), high) for edge in (then.edges[0], then.edges[-1]))
+    return max(low, first - TAIL_REACH * std), min(high, last + TAIL_REACH * std), std
 
 
 def _moved(then: Summary, now: Summary) -> list[dict[str, Any]]:

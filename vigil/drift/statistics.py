@@ -73,8 +73,9 @@ def wasserstein(reference: ArrayLike, current: ArrayLike, edges: Sequence[float]
     """Wasserstein-1 distance ``integral |F(x) - G(x)| dx / std`` between ``low`` and ``high``, in reference standard deviations.
 
     Within a bin both cumulative shares are taken as straight lines, so the value differs from the one of the raw rows by at
-    most :func:`wasserstein_binning_error`. ``low`` and ``high`` are the reference's extremes: a value beyond them counts as
-    lying there, so that one wild value cannot decide; a shift far beyond is therefore understated (``mean_shift`` shows it).
+    most :func:`wasserstein_binning_error`. ``low`` and ``high`` are the reference's extremes, or nearer where its tails are long
+    (:mod:`.measure`): a value beyond them counts as lying there, so that one wild value of either side cannot decide; a shift far beyond
+    is therefore understated (``mean_shift`` shows it).
     In ``[0, (high - low) / std]``. A reference with ``std`` 0 has no unit: then it is the share of rows that left the
     reference's value, in ``[0, 1]``. Bins are in order, one more than ``edges``. Source: Vallender 1974, doi:10.1137/1118101.
 

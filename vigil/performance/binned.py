@@ -16,7 +16,8 @@ from vigil.performance.cores import Vector
 def binned(x: Vector, categorical: Sequence[bool], bins: int) -> Vector:
     """Return ``x`` with each number as its bin, 0 to ``bins - 1``: between values of the column that divide its rows evenly.
 
-    Trees that look at order alone learn the same from bins as from values, but no split within a bin.
+    Trees that look at order alone learn the same from bins as from values, but no split within a bin. Each of at most ``bins`` values has
+    a bin of its own, however few rows hold it, and a value that fills more than one bin shares none with those below it.
 
     Args:
         x: shape (n, columns). NaN stays NaN.
@@ -33,5 +34,13 @@ def _bins(column: Vector, bins: int) -> Vector:
     known = ~np.isnan(column)
     if not known.any():
         return column
-    edges = np.unique(np.quantile(column[known], np.arange(1, bins) / bins, method="lower"))
+    values = np.unique(column[known])
+    edges = values[:-1] if len(values) <= bins else _even_edges(column[known], values, bins)
     return np.where(known, np.searchsorted(edges, column, side="left"), np.nan)
+
+
+def _even_edges(known: Vector, values: Vector, bins: int) -> Vector:
+    quantiles, times = np.unique(np.quantile(known, np.arange(1, bins) / bins, method="lower"), return_counts=True)
+    below = np.searchsorted(values, quantiles[times > 1]) - 1
+    edges: Vector = np.union1d(quantiles, values[below[below >= 0]])
+    return edges

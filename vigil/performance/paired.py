@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import betaincinv, stdtr
 
+from vigil.errors import NotEnoughData
 from vigil.performance import cores
 from vigil.performance.cores import Vector
 from vigil.performance.intervals import Interval, quantile
@@ -51,13 +52,14 @@ def paired(metric: Metric, champion: Vector, challenger: Vector, label: Vector, 
     (1.5, 0.5)
 
     Raises:
-        NotEnoughData: one class only for the AUC, or no row that counts for the metric.
+        NotEnoughData: fewer than two rows of a class for the AUC, or than two that count for the metric under either model.
     """
     old_value, new_value = (value_of(metric, score, label, w, scoring=scoring) for score in (champion, challenger))
     sign = 1.0 if metric.larger_is_better else -1.0
     if metric is Metric.ROC_AUC:
         old, new = (cores.placements(score, label, w) for score in (champion, challenger))
         sides = (label == 1, label != 1)
+        _require_two(metric, min(int(side.sum()) for side in sides))
         falls = [cores.leave_one_out(there - here, w[side]) for there, here, side in zip(new, old, sides, strict=True)]
     else:
         new_falls = _falls(metric, challenger, label, w, scoring, new_value)
@@ -98,7 +100,13 @@ def _falls(metric: Metric, score: Vector, label: Vector, w: Vector, scoring: Sco
     """How much the metric falls where a row is left out; 0 for rows that do not count for it."""
     each, times = parts_of(metric, score, label, scoring)
     counted, found = times > 0, np.zeros(len(score))
+    _require_two(metric, int(counted.sum()))
     found[counted] = cores.leave_one_out(each[counted], (w * times)[counted])
     if metric is Metric.RMSE:
         return found / (2 * value) if value > 0 else found
     return found
+
+
+def _require_two(metric: Metric, rows: int) -> None:
+    if rows < 2:
+        raise NotEnoughData(f"a difference of {metric} has an error from two rows that count for it on, got {rows}")

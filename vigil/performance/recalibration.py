@@ -33,7 +33,8 @@ def calibration_p_value(score: Vector, label: Vector, w: Vector, *, binary: bool
     The score test of intercept 0 and slope 1 of a logistic (regression: linear) recalibration (Cox 1958, doi:10.1093/biomet/45.3-4.562;
     in the order of closed testing, Vergouwe et al. 2017, doi:10.1002/sim.7179): ``U = sum(w (label - score) (1, x))``,
     ``U' B^-1 U`` on two degrees of freedom, with the sandwich ``B = sum(w^2 (label - score)^2 (1, x)(1, x)')``, so that sampled labels
-    and unequal errors are taken as they are. 1 where no score errs. What it cannot see: a curve whose line is the diagonal.
+    and unequal errors are taken as they are. 1 where no score errs. What it cannot see: a curve whose line is the diagonal. With few labels
+    it rejects too often: calibrated scores of 50, 100, 200 and 500 labels at 5 % in 9.8, 7.6, 6.6 and 5.3 % of simulations.
 
     >>> calibration_p_value(np.full(100, 0.5), np.repeat([0.0, 1.0], 50), np.ones(100), binary=True)
     1.0

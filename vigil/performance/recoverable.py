@@ -23,7 +23,7 @@ from vigil.spec.model import Metric, Scoring
 
 FOLDS = 5
 FEWEST_ROWS = 100  # convention: four fifths are fitted on, and a leaf holds 20
-BINS = 64  # that numbers are cut into: of 4,000 rows each holds 60, and a leaf needs 20
+BINS = 255  # that numbers are cut into: the most that the trees tell apart, so that nothing is lost that they would have seen
 SUREST = 1e-6  # probabilities enter as log odds, no surer than this
 _SMALL: dict[str, Any] = {"max_iter": 30, "learning_rate": 0.1, "max_leaf_nodes": 8, "min_samples_leaf": 20, "early_stopping": False}
 
@@ -55,7 +55,7 @@ def recoverable_loss(
         categorical: of each column, whether its values are codes 0, 1, ... and not numbers.
 
     Raises:
-        NotEnoughData: fewer than :data:`FEWEST_ROWS` rows, or one class only.
+        NotEnoughData: fewer than :data:`FEWEST_ROWS` rows, one class only, or too few that count (:func:`.paired.paired`).
         ValueError: the metric is one of bins, not of rows (calibration error).
     """
     if metric is Metric.CALIBRATION_ERROR:

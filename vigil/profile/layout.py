@@ -153,7 +153,7 @@ def edges_at(quantiles: list[float], minimum: float | None, maximum: float | Non
         found.add(_below(maximum, whole=whole))
     if minimum in found:
         found.add(_below(minimum, whole=whole))
-    return tuple(sorted(edge + 0.0 for edge in found))
+    return tuple(sorted(edge + 0.0 for edge in found if math.isfinite(edge)))  # below the least float of all lies nothing
 
 
 def scale_at(quantiles: list[float], minimum: float | None, maximum: float | None) -> Scale:
