@@ -74,7 +74,11 @@ STYLES = {
 
 def console(*, stderr: bool = False) -> Any:
     """Return a rich console of the terminal's width; wide where there is no terminal."""
-    from rich.console import Console
+    from rich import console as rich_console
+
+    class Console(rich_console.Console):
+        def on_broken_pipe(self) -> None:
+            raise  # of the write that failed: rich would end the process as if the command had failed
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
