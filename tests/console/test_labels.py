@@ -60,6 +60,7 @@ def test_it_comes_back_and_status_shows_it(shop: Path) -> None:
     shown = call(shop, "labels", "status", MODEL)
     assert "0 of 2" in shown.stdout
     assert "0 open, 1 answered" in shown.stdout
+    assert "– to –" not in shown.stdout
 
 
 def test_a_file_that_is_wrong_is_an_error_of_the_data(shop: Path) -> None:
