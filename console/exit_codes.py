@@ -28,6 +28,7 @@ CODES: dict[type[BaseException], ExitCode] = {
     errors.SpecError: ExitCode.USAGE,
     errors.ProjectNotFound: ExitCode.USAGE,
     errors.ModelNotFound: ExitCode.USAGE,
+    errors.IncidentNotFound: ExitCode.USAGE,
     errors.SourceError: ExitCode.DATA,
     errors.NotEnoughData: ExitCode.DATA,
     errors.LabelError: ExitCode.DATA,

@@ -239,7 +239,7 @@ STATUS = (
     Column("labels", lambda row: f"{row['labels']:,}", right=True),
     Column("maturity", lambda row: "–" if row["maturity"] is None else f"{row['maturity']:.0%}", right=True),
     Column("value", lambda row: _number(row["value"]), right=True),
-    Column("interval", lambda row: f"{_number(row['low'])} to {_number(row['high'])}"),
+    Column("interval", lambda row: "–" if row["low"] is None else f"{_number(row['low'])} to {_number(row['high'])}"),
     Column("verdict", lambda row: row["verdict"] or "–"),
     Column("estimate, no labels", lambda row: _number(row["estimated"]), right=True),
     Column("still needed", _needed, right=True),

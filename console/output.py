@@ -20,7 +20,8 @@ Row = Mapping[str, Any]
 PIPE_WIDTH = 160  # columns of a table that is not shown in a terminal
 
 
-SENTENCE_WIDTH = 32  # what a column of sentences keeps in a narrow terminal; the others are cut first
+SENTENCE_WIDTH, NARROWEST_SENTENCE = 32, 16  # what a column of sentences is given in a narrow terminal, and is given at least
+GAP = 2  # between columns
 
 
 @dataclass(frozen=True)
@@ -38,25 +39,41 @@ def print_json(rows: Sequence[Row]) -> None:
 
 
 def print_table(rows: Sequence[Row], columns: Sequence[Column], *, empty: str) -> None:
-    """Print ``rows`` as a table, or the sentence ``empty`` where there are none."""
+    """Print ``rows`` as a table, or the sentence ``empty`` where there are none. Nothing is cut: ids are there to be copied."""
     from rich.table import Table
     from rich.text import Text
 
     if not rows:
         sys.stdout.write(empty + "\n")
         return
+    to = console()
+    least = _fit(to, [[column.title, *map(column.text, rows)] for column in columns], [column.fold for column in columns])
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
+    for column, width in zip(columns, least, strict=True):
         table.add_column(
             column.title,
             justify="right" if column.right else "left",
             no_wrap=not column.fold,
-            overflow="fold" if column.fold else "ellipsis",
-            min_width=SENTENCE_WIDTH if column.fold else None,
+            overflow="fold",
+            min_width=width,
         )
     for row in rows:
         table.add_row(*(Text(text, style=STYLES.get(text, "")) for text in (column.text(row) for column in columns)))
-    console().print(table)
+    to.print(table)
+
+
+def _fit(to: Any, columns: Sequence[Sequence[str]], folds: Sequence[bool]) -> tuple[int | None, ...]:
+    """Return what each column of sentences is given at least; widen ``to`` where too little is left: the terminal breaks its lines."""
+    from rich.cells import cell_len
+
+    widths = [max(map(cell_len, cells)) for cells in columns]
+    fixed = sum(width for width, fold in zip(widths, folds, strict=True) if not fold) + GAP * (len(widths) - 1)
+    each = (to.width - fixed) // max(sum(folds), 1)
+    if each < NARROWEST_SENTENCE:
+        each = SENTENCE_WIDTH
+    least = tuple(min(width, each, SENTENCE_WIDTH) if fold else None for width, fold in zip(widths, folds, strict=True))
+    to.width = max(to.width, fixed + sum(width or 0 for width in least))
+    return least
 
 
 STYLES = {
@@ -74,7 +91,11 @@ STYLES = {
 
 def console(*, stderr: bool = False) -> Any:
     """Return a rich console of the terminal's width; wide where there is no terminal."""
-    from rich.console import Console
+    from rich import console as rich_console
+
+    class Console(rich_console.Console):
+        def on_broken_pipe(self) -> None:
+            raise  # of the write that failed: rich would end the process as if the command had failed
 
     stream = sys.stderr if stderr else sys.stdout
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,13 +98,18 @@ def flows_of(project: Project) -> Iterator[None]:
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells where its temporary folder is
     _require_answer(os.environ.get("PREFECT_API_URL"))
     server = start_own_server()
-    with clean_stdout(), without_heartbeats():
-        if server is not None:
-            import flows.monitor  # noqa: F401 - seconds that pass while the server starts
+    try:
+        with clean_stdout(), without_heartbeats():
+            if server is not None:
+                import flows.monitor  # noqa: F401 - seconds that pass while the server starts
 
-            server.wait()
-        yield
-    _close_default_engine()
+                server.wait()
+            yield
+    except BaseException as error:
+        _let_go(error)
+        raise
+    finally:
+        _close_default_engine()
 
 
 def _close_default_engine() -> None:
@@ -111,6 +117,13 @@ def _close_default_engine() -> None:
     ibis = sys.modules.get("ibis")
     if ibis is not None:
         ibis.options.default_backend = None
+
+
+def _let_go(error: BaseException | None) -> None:
+    """Drop what the frames of an error hold: Prefect keeps the error, and a connection still open at the end is listed too."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def answers(url: str) -> str | None:

@@ -40,15 +40,13 @@ def answer_challenger(project: str, decision_id: str, by: str, reason: str, *, a
     retraining = work.store.answer_approval(decision_id, approve=approve, by=by, reason=reason, at=now, evidence=evidence)
     if approve and retraining.challenger is not None:
         Registry(work.project).reconcile_alias(work.spec.model, retraining.challenger)
+        _expire_all(work, now)
     return retraining
 
 
 @task(cache_policy=NO_CACHE)
 def expire_approvals(project: str, model: str) -> None:
-    work = Workspace.open(project, model)
-    for retraining in work.store.retrainings(model):
-        if retraining.state is RetrainingState.WAITING:
-            _expire(work, retraining.decision_id, moment_or_now(None))
+    _expire_all(Workspace.open(project, model), moment_or_now(None))
 
 
 @task(cache_policy=NO_CACHE)
@@ -126,8 +124,14 @@ def promote(
     )
 
 
+def _expire_all(work: Workspace, now: datetime) -> None:
+    for retraining in work.store.retrainings(work.spec.model):
+        if retraining.state is RetrainingState.WAITING:
+            _expire(work, retraining.decision_id, now)
+
+
 def _expire(work: Workspace, decision_id: str, now: datetime) -> None:
-    """End a wait whose time is over, here and where Prefect shows it."""
+    """End a wait that nobody can answer any more, here and where Prefect shows it."""
     if work.store.expire_approval(decision_id, at=now):
         show_retraining(work, work.retraining(decision_id))
 
@@ -135,7 +139,7 @@ def _expire(work: Workspace, decision_id: str, now: datetime) -> None:
 def move_champion(
     work: Workspace, version: str, *, kind: PromotionKind, by: str, reason: str, at: datetime, decision_id: str | None
 ) -> Promotion:
-    """Move the champion in the store, then the alias of the registry."""
+    """Move the champion in the store, then the alias of the registry; what waited to take its place waits no longer."""
     champion = work.store.champion(work.spec.model)
     promotion = work.store.move_champion(
         work.spec.model,
@@ -148,4 +152,5 @@ def move_champion(
         decision_id=decision_id,
     )
     Registry(work.project).reconcile_alias(work.spec.model, version)
+    _expire_all(work, moment_or_now(None))
     return promotion

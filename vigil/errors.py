@@ -106,6 +106,10 @@ class StoreError(VigilError):
     """The monitoring database cannot be used as it is."""
 
 
+class IncidentNotFound(StoreError):
+    """No incident of this id is in the store."""
+
+
 class Conflict(VigilError):
     """Somebody else was first: the row that this write expected has moved on. Read again, then decide again."""
 

@@ -19,6 +19,8 @@ from vigil.challenger.trainer import TrainerHere
 from vigil.decision.types import Action, Decision
 from vigil.errors import NotEnoughData, TrainingFailed, TrainingOutcome
 from vigil.performance.metrics import roc_auc
+from vigil.profile.profile import Profile
+from vigil.project import Project
 from vigil.spec.search import Search
 from vigil.store.records import Evaluation
 from vigil.window import Window
@@ -150,6 +152,24 @@ def test_the_baseline_of_a_first_version_is_measured_across_a_gap_too(tmp_path: 
     made = make_first(work, TrainerHere(tmp_path, work.spec))
     work.store.close()
     assert (made.lineage["baseline_rows"], len(made.rows)) == (168 - 20, 210)
+
+
+@pytest.mark.parametrize(
+    ("codes", "counted"), [([7, 8], {"7": 105, "8": 105}), ([True, None], {"true": 105}), ([0.5, 2], {"0.5": 105, "2": 105})]
+)
+def test_categories_need_not_be_text(tmp_path: Path, opened: list[Workspace], codes: list[object], counted: dict[str, int]) -> None:
+    """Store numbers and yes-or-no columns are categories of many logs; the profile counts the 210 reference rows by their text."""
+    work, _ = make_work(tmp_path)
+    opened.append(work)
+    coded = SPEC.replace("{application: numeric}", "{application: numeric, code: categorical}")
+    (tmp_path / "models" / "loans.yaml").write_text(coded.replace("DELAY", "1").replace("RETRIES", "0"))
+    for name in ("log", "reference"):
+        frame = pd.read_parquet(tmp_path / f"{name}.parquet")
+        frame.assign(code=(codes * len(frame))[: len(frame)]).to_parquet(tmp_path / f"{name}.parquet")
+    project = Project.open(tmp_path)
+    made = make_first(Workspace(project, project.model("loans"), work.store), TrainerHere(tmp_path, project.model("loans")))
+    found = Profile.from_json(made.profile).categorical["code"]
+    assert dict(zip(found.levels, found.counts, strict=True)) == counted
 
 
 def test_a_search_is_in_the_lineage_and_is_of_the_training_rows_only(tmp_path: Path, opened: list[Workspace]) -> None:

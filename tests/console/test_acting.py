@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from console.exit_codes import exit_code_of
+from console.session import flows_of
 from tests.console.shop import answer, call, fill_store, make_shop, write_data
 from tests.loop.small_project import CHANGED_FROM, FAULTY_WEEK, MODEL, as_of, make_project, play, week_start
 from vigil.errors import NotAllowed
@@ -40,6 +42,21 @@ def backfilled(adopted: tuple[Path, list[dict[str, Any]]]) -> tuple[Path, list[d
     for week in range(WEEKS):
         play(folder, week)
     return folder, answer(folder, "backfill", MODEL)
+
+
+def test_an_error_of_a_flow_keeps_nothing_open(tmp_path: Path, prefect_server: str) -> None:
+    """Prefect keeps the error; a connection that its frames hold would be listed by DuckDB when the process ends."""
+    held: list[weakref.ref[set[str]]] = []
+
+    def look() -> None:
+        opened = {"a connection"}
+        held.append(weakref.ref(opened))
+        raise NotAllowed("not now")
+
+    with pytest.raises(NotAllowed) as caught, flows_of(Project.open(make_shop(tmp_path))):
+        look()
+    assert caught.traceback
+    assert held[0]() is None
 
 
 def test_adopt_answers_with_the_champion(adopted: tuple[Path, list[dict[str, Any]]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from console.exit_codes import ExitCode
 from tests.console.shop import MODEL, answer, call, fill_store, make_shop
 from tests.tasks.servers import receiver
 from vigil.alerts.alerting import alert
@@ -79,8 +80,9 @@ def test_what_is_resolved_cannot_be_acknowledged(shop: Path) -> None:
 
 
 def test_an_incident_that_is_not_there_is_answered_with_where_to_look(shop: Path) -> None:
+    """It is a wrong argument, not a store that cannot be used."""
     result = call(shop, "incident", "i-none")
-    assert result.exit_code != 0
+    assert result.exit_code == ExitCode.USAGE
     assert "vigil incidents --all" in result.stderr
 
 

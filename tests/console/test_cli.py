@@ -115,9 +115,10 @@ def test_an_unexpected_error_is_a_sentence_that_points_to_debug(tmp_path: Path) 
     assert result.stderr.endswith("(run it again with --debug for the traceback)\n")
 
 
-def test_a_reader_that_leaves_is_no_error() -> None:
-    """``vigil schema model | head -1``: what is not read goes nowhere, and nothing is said of it."""
-    command = [sys.executable, "-m", "console", "schema", "model"]
+@pytest.mark.parametrize("asked", [["schema", "model"], ["status"]])
+def test_a_reader_that_leaves_is_no_error(tmp_path: Path, asked: list[str]) -> None:
+    """``vigil schema model | head -1``, and a table: what is not read goes nowhere, and nothing is said of it."""
+    command = [sys.executable, "-m", "console", "--project", str(make_shop(tmp_path / "shop")), *asked]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         assert running.stdout is not None
         assert running.stderr is not None

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from console.exit_codes import ExitCode
+from console.labels import STATUS
 from console.labels_plot import ESTIMATE, page_of
 from tests.console.shop import MODEL, WEEK, answer, call, fill_store, make_shop, write_data
 from vigil.spec.model import Metric
@@ -60,6 +61,12 @@ def test_it_comes_back_and_status_shows_it(shop: Path) -> None:
     shown = call(shop, "labels", "status", MODEL)
     assert "0 of 2" in shown.stdout
     assert "0 open, 1 answered" in shown.stdout
+
+
+@pytest.mark.parametrize(("low", "high", "shown"), [(None, None, "–"), (0.25, 0.75, "0.250 to 0.750")])
+def test_a_window_that_was_not_measured_shows_no_interval(low: float | None, high: float | None, shown: str) -> None:
+    (interval,) = (column for column in STATUS if column.title == "interval")
+    assert interval.text({"low": low, "high": high}) == shown
 
 
 def test_a_file_that_is_wrong_is_an_error_of_the_data(shop: Path) -> None:

@@ -64,9 +64,19 @@ def test_a_table_names_window_action_and_reason(shop: Path) -> None:
 
 
 def test_a_narrow_terminal_still_shows_the_reason(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The sentence wraps; the other columns are cut."""
+    """The sentence wraps in a column of its own."""
     monkeypatch.setenv("COLUMNS", "80")
     assert "Drift does not last" in call(shop, "decisions", MODEL).stdout
+
+
+@pytest.mark.parametrize("width", ["20", "60", "100"])
+@pytest.mark.parametrize("asked", [["decisions", MODEL], ["history", MODEL], ["labels", "status", MODEL], ["status"]])
+def test_a_narrow_terminal_takes_nothing_away(shop: Path, monkeypatch: pytest.MonkeyPatch, asked: list[str], width: str) -> None:
+    """It may break lines; ids that are to be copied are whole, and every word is there."""
+    monkeypatch.setenv("COLUMNS", "400")
+    words = sorted(call(shop, *asked).stdout.split())
+    monkeypatch.setenv("COLUMNS", width)
+    assert sorted(call(shop, *asked).stdout.split()) == words
 
 
 def test_why_begins_with_a_sentence_and_ends_with_what_would_have_changed(shop: Path) -> None:

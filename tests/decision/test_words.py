@@ -101,6 +101,8 @@ def test_how_drift_is_said() -> None:
     assert drift_of(None) == drift_of(drift(Verdict.NOT_ENOUGH_DATA)) == "drift could not be measured"
     assert drift_of(replace(drift(Verdict.OK), detail={}, threshold=None)) == "no feature has drifted (0 % of the importance is tolerated)"
     many = replace(drift(Verdict.BREACH), detail={"drifted": {"d": 0.1, "c": 0.1, "a": 0.1, "b": 0.3}})
+    near = replace(many, value=0.3004)
+    assert drift_of(near) == "features with 30.04 % of the importance have drifted (b, a, c; 30 % is tolerated)"
     assert drift_of(many) == "features with 60 % of the importance have drifted (b, a, c; 30 % is tolerated)"
 
 
@@ -109,6 +111,10 @@ def test_how_drift_is_said() -> None:
     [
         ({}, "expect_x (column temp): 50 % of rows fail, 2 % is tolerated"),
         ({"threshold": None}, "expect_x (column temp): 50 % of rows fail, 0 % is tolerated"),
+        ({"value": 6 / 296}, "expect_x (column temp): 2.03 % of rows fail, 2 % is tolerated"),
+        ({"value": 0.0200001}, "expect_x (column temp): 2.00001 % of rows fail, 2 % is tolerated"),
+        ({"value": 0.02}, "expect_x (column temp): 2 % of rows fail, 2 % is tolerated"),
+        ({"value": 1.0, "subject": "*", "detail": {"because": "few rows say little", "observed": 0}}, "few rows say little: found 0"),
         ({"value": None}, "expect_x (column temp)"),
         ({"subject": "*", "value": None}, "expect_x"),
         ({"subject": "", "value": None}, "expect_x"),

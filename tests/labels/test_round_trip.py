@@ -104,6 +104,11 @@ class TestPlan:
         with pytest.raises(NotAllowed, match="are due at 2024-03-06"):
             plan_of(work, now=FIRST.end)
 
+    def test_a_window_without_rows_is_not_said_to_be_labelled(self, work: Workspace) -> None:
+        source, empty = open_source(work.project, work.spec), FIRST.shifted(-9)
+        with pytest.raises(NotEnoughData, match=r"has no row with a usable score; there is nothing to plan"):
+            make_plan(source, work.spec, empty, budget=BUDGET, seed=0, now=NOW)
+
     def test_where_all_have_labels_there_is_nothing_to_plan(self, work: Workspace) -> None:
         everything = plan_of(work, budget=10_000)
         assert len(everything.chosen) == ROWS * 9 // 10

@@ -287,6 +287,11 @@ class TestWhatIsWrongWithLabels:
             opened(truth={"1.parquet": labels().drop(columns=column)}).labels(LATER)
         assert caught.value.column == column
 
+    def test_a_missing_inclusion_probability_may_be_no_mistake(self, opened: Open) -> None:
+        """Most labels are no sample: who has none is told that the key may be null."""
+        with pytest.raises(SourceError, match=r"`columns.inclusion_probability \(null where labels are no sample\)`"):
+            opened(truth={"1.parquet": labels().drop(columns="inclusion_probability")}).labels(LATER)
+
     def test_a_column_that_one_file_lacks_names_the_file(self, opened: Open, tmp_path: Path) -> None:
         source = opened(truth={"1.parquet": labels(), "2.parquet": labels().drop(columns="label")})
         with pytest.raises(SourceError, match="is missing") as caught:

@@ -153,6 +153,17 @@ def test_an_answer_that_comes_too_late_is_refused_and_the_wait_is_ended(store: S
         answer(store)
 
 
+def test_a_wait_ends_where_the_champion_has_moved_meanwhile(store: SqlStore) -> None:
+    """It could only be refused; also after a rollback to the version that it was compared with."""
+    waiting(store)
+    store.save_version(a_version("7"))
+    for token, version in ((1, "7"), (2, "1")):
+        store.move_champion(MODEL, version, expected_token=token, kind=PromotionKind.ROLLED_BACK, by="ada", reason="", at=NOW)
+    assert store.expire_approval("d1", at=later(1))
+    with pytest.raises(NotAllowed, match=r"its state is expired\. It was compared with version 1, and since then the champion has moved"):
+        answer(store)
+
+
 def test_what_was_not_asked_cannot_be_answered(store: SqlStore) -> None:
     registered(store)
     with pytest.raises(NotAllowed, match="does not wait for approval: its state is registered"):

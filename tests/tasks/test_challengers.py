@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from tasks.card import publish_card
 from tasks.probation import end_probation, measure_promise
-from tasks.promotion import answer_challenger, expire_approvals, follow_registry, settled
+from tasks.promotion import answer_challenger, expire_approvals, follow_registry, roll_back_champion, settled
 from tasks.registry import Registry
 from tasks.shadow import look_at_challengers
 from tests.challenger.loans import FIRST, MODEL, Knows, look, write_spec, write_weeks
@@ -191,6 +191,16 @@ def test_a_wait_whose_time_is_over_ends_and_is_shown(folder: Path, shown: list[R
     for _ in range(2):
         expire_approvals.fn(str(folder), MODEL)
     assert [each.state for each in shown] == [RetrainingState.EXPIRED]
+
+
+def test_a_wait_for_the_place_of_a_champion_that_is_replaced_ends(folder: Path, shown: list[Retraining]) -> None:
+    """Nobody is asked any more for what could only be refused."""
+    work = opened(folder, "{minimum_rows: 100}")
+    assert won(work, *challenged(work)).state is RetrainingState.WAITING
+    roll_back_champion.fn(str(folder), MODEL, "1", "ada", "complaints")
+    assert [(each.decision_id, each.state) for each in shown] == [("d3", RetrainingState.EXPIRED)]
+    with pytest.raises(NotAllowed, match="since then the champion has moved, to version 1"):
+        answer_challenger.fn(str(folder), "d3", "ada", "looks right", approve=True)
 
 
 def test_a_winner_over_a_champion_that_was_replaced_meanwhile_is_kept_back(folder: Path) -> None:

@@ -13,7 +13,7 @@ from vigil.alerts.fleet import fleet_events
 from vigil.alerts.incident import Event, Incident, Kind, State, apply, fold
 from vigil.alerts.message import Message, messages_of
 from vigil.alerts.reading import Looked, learnt, looked, reach, recent
-from vigil.errors import Conflict, NotAllowed, StoreError
+from vigil.errors import Conflict, IncidentNotFound, NotAllowed, StoreError
 from vigil.measurement import Measurement
 from vigil.spec.channels import AlertSettings
 from vigil.spec.model import ModelSpec
@@ -82,11 +82,11 @@ def incident(store: Store, incident_id: str) -> tuple[Incident, tuple[Event, ...
     """Return one incident with its events.
 
     Raises:
-        StoreError: there is none of this id.
+        IncidentNotFound: there is none of this id.
     """
     events = store.incident_events(incident_id=incident_id).get(incident_id)
     if events is None:
-        raise StoreError(f"no incident {incident_id} in the store; `vigil incidents --all` lists them")
+        raise IncidentNotFound(f"no incident {incident_id} in the store; `vigil incidents --all` lists them")
     return fold(events), events
 
 

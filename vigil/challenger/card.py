@@ -105,7 +105,7 @@ def card_of(store: Store, version: Version) -> Card:
         excluded=Table(("window", "left out because"), tuple(sorted((str(k), str(v)) for k, v in training.get("excluded", {}).items()))),
         metric=version.metric,
         performance=_measured(("metric",), [(each["metric"].replace("_", " "), each) for each in whole]),
-        segments=_measured(("segment",), [(each["subject"], each) for each in parts]),
+        segments=_measured(("segment",), [(each["subject"], each) for each in parts if each["metric"] == version.metric]),
         fairness=_measured(("group", "measure"), [(each["subject"], each["metric"].replace("_", " "), each) for each in fairness]),
         calibration=tuple(training.get("calibration", ())),
         importance=tuple(sorted(version.importance.items(), key=lambda item: (-item[1], item[0]))),

@@ -316,7 +316,8 @@ def _as_table(work: Workspace, rows: pd.DataFrame) -> Iterator[ibis.Table]:
     types = {name: pa.float64() if feature.type is FeatureType.NUMERIC else pa.string() for name, feature in features.items()}
     schema = pa.schema([*types.items(), (work.spec.columns.score, pa.float64())])
     backend, name = ibis.duckdb.connect(), "held_out"
-    table = pa.Table.from_pandas(rows[schema.names], schema=schema, preserve_index=False)
+    texts = {name: rows[name].astype("string") for name, feature in features.items() if feature.type is FeatureType.CATEGORICAL}
+    table = pa.Table.from_pandas(rows[schema.names].assign(**texts), schema=schema, preserve_index=False)
     backend.con.register(name, table)  # Ibis 12's create_table asks DuckDB 2 for a DROP VIEW without a name
     try:
         yield backend.table(name)

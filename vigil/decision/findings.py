@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from vigil.business.value import VALUE
-from vigil.decision.phrases import number, percent, plural
+from vigil.decision.phrases import number, percent, percents, plural
 from vigil.measurement import WHOLE, Measurement
 from vigil.performance.label_free import PREFIX
 from vigil.spec.model import ModelSpec
@@ -32,12 +32,15 @@ def value_of(measurement: Measurement, spec: ModelSpec) -> str:
 
 
 def failure(measurement: Measurement) -> str:
-    """Say a failed expectation: its reason or name, its column, and the share of rows beside what is tolerated."""
+    """Say a failed expectation: its reason or name, its column, and the share of rows beside what is tolerated, or what was found."""
     because = measurement.detail.get("because") or measurement.metric
     subject = "" if measurement.subject in ("*", "") or measurement.subject in because else f" (column {measurement.subject})"
     if measurement.value is None:
         return f"{because}{subject}"
-    return f"{because}{subject}: {percent(measurement.value)} of rows fail, {percent(measurement.threshold or 0.0)} is tolerated"
+    if "observed" in measurement.detail:  # it is about the table, and no row fails it
+        return f"{because}{subject}: found {measurement.detail['observed']}"
+    share, tolerated = percents(measurement.value, measurement.threshold or 0.0)
+    return f"{because}{subject}: {share} of rows fail, {tolerated} is tolerated"
 
 
 def drift_of(measurement: Measurement | None) -> str:
@@ -45,11 +48,11 @@ def drift_of(measurement: Measurement | None) -> str:
     if measurement is None or measurement.value is None:
         return "drift could not be measured"
     shares: dict[str, float] = measurement.detail.get("drifted", {})
-    limit = percent(measurement.threshold or 0.0)
+    share, limit = percents(measurement.value, measurement.threshold or 0.0)
     if not shares:
         return f"no feature has drifted ({limit} of the importance is tolerated)"
     features = ", ".join(sorted(shares, key=lambda name: (-shares[name], name))[:3])
-    return f"features with {percent(measurement.value)} of the importance have drifted ({features}; {limit} is tolerated)"
+    return f"features with {share} of the importance have drifted ({features}; {limit} is tolerated)"
 
 
 def estimate_of(measurements: Iterable[Measurement]) -> str | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+MOST_DECIMALS = 10  # a row in a billion
+
 
 def number(value: float | None) -> str:
     """Three significant decimals, without trailing noise.
@@ -26,6 +28,18 @@ def percent(share: float) -> str:
     if points >= 10 or points == round(points):
         return f"{points:.0f} %"
     return f"{points:.1f} %" if points >= 0.1 else f"{points:.2g} %"
+
+
+def percents(share: float, limit: float) -> tuple[str, str]:
+    """A share and its limit as percentages, the share with as many decimals as tell the two apart.
+
+    >>> percents(0.0203, 0.02), percents(0.02, 0.02)
+    (('2.03 %', '2 %'), ('2 %', '2 %'))
+    """
+    texts = [percent(share), *(f"{100 * share:.{decimals}f} %" for decimals in range(1, MOST_DECIMALS))]
+    said = percent(limit)
+    same = float(said.removesuffix(" %"))
+    return next((text for text in texts if share == limit or float(text.removesuffix(" %")) != same), texts[-1]), said
 
 
 def plural(count: int, noun: str) -> str:

@@ -94,6 +94,8 @@ def make_plan(
     rows = frame_of(source, spec, window, now)
     taken = {each for plan in earlier for each, _ in plan.chosen}
     free = ~rows["labelled"].to_numpy() & ~rows["id"].isin(taken).to_numpy()
+    if rows.empty:
+        raise NotEnoughData(f"window {window.key} of {spec.model} has no row with a usable score; there is nothing to plan")
     if not free.any():
         raise NotEnoughData(f"every row of window {window.key} of {spec.model} has a label or is asked for; there is nothing to plan")
     score = rows["score"].to_numpy(dtype=np.float64)

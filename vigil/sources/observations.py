@@ -74,7 +74,7 @@ class Observations:
             "columns.label_time": (columns.label_time, Kind.TIME),
         }
         if columns.inclusion_probability is not None:
-            wanted["columns.inclusion_probability"] = (columns.inclusion_probability, Kind.NUMBER)
+            wanted["columns.inclusion_probability (null where labels are no sample)"] = (columns.inclusion_probability, Kind.NUMBER)
         found.require(wanted, everywhere=True)
         require_ids_like(self._log.schema()[columns.id], table.schema()[columns.id], str(self._spec.source.labels), columns.id)
         return table

@@ -87,10 +87,19 @@ def answer(
 
 
 def expire(connection: Connection, decision_id: str, at: datetime) -> bool:
-    """End the wait of a retraining that nobody answered in time; False where it does not wait, or may be answered still."""
+    """End the wait of a retraining that nobody can answer any more; False where it does not wait, or may be answered still."""
     retraining, asked = retrainings.locked(connection, decision_id), find(connection, decision_id)
-    if asked is None or retraining.state is not RetrainingState.WAITING or rows.utc(at, "at") < asked.expires_at:
+    if asked is None or retraining.state is not RetrainingState.WAITING:
         return False
-    reason = f"Nobody answered by {asked.expires_at.isoformat()}; the champion stays."
+    champion = champions.trail(connection, asked.model)[-1]
+    if champion.token != asked.token:
+        reason = (
+            f"It was compared with version {asked.champion}, and since then the champion has moved, to version {champion.version}; "
+            "the next decision to retrain makes another."
+        )
+    elif rows.utc(at, "at") >= asked.expires_at:
+        reason = f"Nobody answered by {asked.expires_at.isoformat()}; the champion stays."
+    else:
+        return False
     retrainings.advance(connection, decision_id, RetrainingState.EXPIRED, at=at, challenger=None, comparison=None, reason=reason, by=None)
     return True

@@ -249,7 +249,7 @@ class Store(Protocol):
         ...
 
     def expire_approval(self, decision_id: str, *, at: datetime) -> bool:
-        """End a wait whose time is over; False where there is none."""
+        """End a wait whose time is over, or that was for a place of the champion's that is gone; False where there is none."""
         ...
 
     def record_training_attempt(self, attempt: TrainingAttempt) -> bool:
