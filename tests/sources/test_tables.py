@@ -56,6 +56,14 @@ class TestWindowOfTheLog:
         assert ids(source.predictions(FIRST)) == ["a", "b"]
         assert str(source.predictions(FIRST).schema()["event_time"]).startswith("timestamp('UTC'")
 
+    def test_a_field_of_the_same_name_inside_a_nested_column_hides_no_row(self, opened: Open) -> None:
+        """Each row carries the moment of its request, a year earlier; a file without it lies in the window too."""
+        asked = [{"event_time": moment - pd.Timedelta(days=365)} for moment in predictions()["event_time"]]
+        nested = predictions(prediction_id=["e", "f", "g", "h"])
+        nested.insert(0, "request", asked)
+        source = opened({"1.parquet": predictions(), "2.parquet": nested})
+        assert ids(source.predictions(FIRST)) == ["a", "b", "e", "f"]
+
     def test_files_with_and_without_a_zone_agree(self, opened: Open) -> None:
         aware = predictions()["event_time"].dt.tz_localize("UTC")
         source = opened({"1.parquet": predictions()[:2], "2.parquet": predictions(event_time=aware)[2:]})
