@@ -272,6 +272,13 @@ def test_bytes_that_are_not_utf_8_are_named(tmp_path: Path) -> None:
         load_model(path)
 
 
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999"])
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, number: str) -> None:
+    """As a limit it would never be crossed; `minimum: .nan` checks nothing."""
+    message = message_of(tmp_path, GOOD.replace("age: numeric", f"age: {{type: numeric, maximum: {number}}}"))
+    assert message.startswith("churn.yaml:8: `features.age.maximum`: expected a finite number, got the number ")
+
+
 def test_a_control_character_is_named(tmp_path: Path) -> None:
     assert "expected YAML text, got a character that YAML does not allow" in message_of(tmp_path, "model: a\x00\n")
 
