@@ -279,6 +279,20 @@ def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, number: str) -> 
     assert message.startswith("churn.yaml:8: `features.age.maximum`: expected a finite number, got the number ")
 
 
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("labels: {delay_days: 1e12}", "labels.delay_days"),
+        ("comparison: {approval_days: 1e12}", "comparison.approval_days"),
+        ("health: {pipeline: {lost_after_minutes: 1e12}}", "health.pipeline.lost_after_minutes"),
+        ("drift: {references: {rolling_windows: 1000000000000}}", "drift.references.rolling_windows"),
+    ],
+)
+def test_a_span_that_no_calendar_holds_is_refused(tmp_path: Path, section: str, key: str) -> None:
+    """Read, it would be an OverflowError of the first look."""
+    assert f"`{key}`: expected at most " in message_of(tmp_path, GOOD + section + "\n")
+
+
 def test_a_control_character_is_named(tmp_path: Path) -> None:
     assert "expected YAML text, got a character that YAML does not allow" in message_of(tmp_path, "model: a\x00\n")
 

@@ -45,6 +45,8 @@ def parsed_moment(value: Any) -> Any:
     return as_utc(value) if isinstance(value, date) else value
 
 
+DAYS, MINUTES = 3650, 525_600  # no span of a specification is longer: ten years, or one where minutes count; convention
+
 Moment = Annotated[datetime, AfterValidator(as_utc)]
 
 
