@@ -225,7 +225,7 @@ class References(SpecModel):
 
     previous: bool = True  # the window before
     rolling_windows: Annotated[int, Field(ge=2, le=DAYS)] | None = None  # the last so many windows together; null: not compared
-    same_season: Annotated[int, Field(ge=1, le=53)] | None = None  # the same weekday of so many weeks (windows of a day), else of so many years
+    same_season: Annotated[int, Field(ge=1, le=53)] | None = None  # the weekday of so many weeks (windows of a day), else of so many years
 
 
 class Correlations(SpecModel):
@@ -417,7 +417,9 @@ class Pipeline(SpecModel):
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.7  # wanted at least: two of five that failed are too many; convention
     training_success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.5  # of attempts to train, wanted at least; convention
     duration_seconds: Annotated[float, Field(gt=0)] | None = None  # median length of a run that succeeded, at most; null: shown only
-    lost_after_minutes: Annotated[float, Field(gt=0, le=MINUTES)] = 120.0  # a run that has not ended so long after it was begun has failed; convention
+    lost_after_minutes: Annotated[float, Field(gt=0, le=MINUTES)] = (
+        120.0  # a run that goes on so long after it was begun failed; convention
+    )
 
 
 class Health(Grown):
