@@ -231,6 +231,13 @@ class TestLabelled:
         assert list(rows["inclusion_probability"]) == [0.5, 0.5, 0.5]
         assert list(rows.columns) == [*predictions().columns, "label", "inclusion_probability"]
 
+    def test_a_file_that_stores_ids_as_numbers_is_labelled_like_the_others(self, opened: Open) -> None:
+        """Ids are text, but the second day's file has 3 and 4 as whole numbers; labels have text."""
+        first, second = predictions().iloc[:2], predictions(prediction_id=[1, 2, 3, 4]).iloc[2:]
+        source = opened({"1.parquet": first, "2.parquet": second}, {"1.parquet": labels(prediction_id=["a", "3", "4"])})
+        assert ids(source.labelled((FIRST,), LATER)) == ["a"]
+        assert ids(source.labelled((SECOND,), LATER)) == ["3", "4"]
+
     def test_only_the_windows_asked_for_count(self, opened: Open) -> None:
         assert ids(opened().labelled([SECOND], LATER)) == ["c"]
 

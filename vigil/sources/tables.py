@@ -71,7 +71,8 @@ class ModelSource:
     def predictions(self, window: Window | None = None) -> ibis.Table:
         """The log's rows with ``start <= event time < end``, under their own names; all rows without a window.
 
-        Event time comes out as timestamp in UTC, the version as text. A row without an event time is in no window.
+        Event time comes out as timestamp in UTC, the version as text, ids in one type for all windows. A row without an event
+        time is in no window.
         """
         return self._rows(None if window is None else (window,))
 
@@ -307,9 +308,11 @@ class ModelSource:
 
     def _typed(self, rows: ibis.Table) -> ibis.Table:
         columns = self.spec.columns
-        return rows.mutate(
-            **{columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
-        )
+        typed = {columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
+        every = self._log.table.schema()[columns.id]
+        if rows.schema()[columns.id] != every:  # one file of numbers among files of text: labels have ids as the whole log has them
+            typed[columns.id] = rows[columns.id].cast(every)
+        return rows.mutate(**typed)
 
     @property
     def _log(self) -> Rows:
