@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -62,6 +63,13 @@ def hangs(rows, spec, params):
 def leaves(rows, spec, params):
     print("the last words")
     os._exit(3)
+
+def leaves_a_child(rows, spec, params):
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+    print(child)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 def dies(rows, spec, params):
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -131,6 +139,14 @@ def test_each_way_to_fail_has_a_name(folder: Path, function: str, limits: dict[s
     assert trainer._process.poll() is not None
     if function == "raises":
         assert trainer.output.startswith("before it failed\nTraceback")
+
+
+def test_where_it_was_killed_its_own_children_end_with_it(folder: Path) -> None:
+    """As where memory runs out: the system ends the trainer and leaves its workers, with what they hold."""
+    with TrainerProcess(folder, spec("leaves_a_child")) as trainer, pytest.raises(TrainingFailed, match="was ended by SIGKILL"):
+        trainer.fit(ROWS)
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(trainer.output)).wait(10)
 
 
 def test_what_is_made_ready_meanwhile_is_ready_when_it_has_trained_and_fails_nothing(folder: Path) -> None:
