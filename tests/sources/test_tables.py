@@ -290,6 +290,13 @@ class TestLabelled:
 
 
 class TestWhatIsWrongWithLabels:
+    @pytest.mark.parametrize(("place", "files"), [("labels", r"labels/\*\.parquet"), ("", r"\*\.parquet")])
+    def test_a_folder_instead_of_its_files_is_a_mistake(self, opened: Open, place: str, files: str) -> None:
+        """It names no file, and labels that never come are no error."""
+        source = {"predictions": "log/*.parquet", "labels": place, "reference": "reference.parquet"}
+        with pytest.raises(SourceError, match=f"'{place}': is a folder; name the files in it, such as {files}$"):
+            opened(spec=make_spec(source=source)).labels(LATER)
+
     def test_a_folder_that_is_not_there_is_a_mistake(self, opened: Open, tmp_path: Path) -> None:
         source = opened(truth={})
         (tmp_path / "labels").rmdir()
