@@ -101,6 +101,16 @@ def test_the_labels_digest_follows_the_labels(url: str) -> None:
     assert source_of(url).labels_digest(BOTH, LATER) != before
 
 
+def test_booleans_are_labels_and_outcomes(url: str) -> None:
+    """PostgreSQL casts them to a whole number, not to a float."""
+    change(url, "ALTER TABLE labels ALTER label TYPE boolean USING label = 1")
+    change(url, "CREATE TABLE outcomes AS SELECT prediction_id, observed_at, label AS sold FROM labels")
+    spec = make_spec(source={**TABLES, "outcomes": {"table": "outcomes"}}, business={"kpis": {"sold": {"column": "sold"}}})
+    source = source_of(url, spec)
+    assert source.labelled((BOTH,), LATER).execute()["label"].tolist() == [0.0, 1.0, 1.0]
+    assert source.outcomes(BOTH, LATER).order_by("prediction_id").execute()["vigil_kpi_sold"].tolist()[:3] == [0.0, 1.0, 1.0]
+
+
 def test_outcomes_come_from_a_table_too_and_are_in_the_digest(url: str) -> None:
     """Of two rows of a prediction the later counts; what is known after the look does not."""
     change(url, "CREATE TABLE outcomes (prediction_id text, observed_at timestamp, paid float8)")
