@@ -14,7 +14,7 @@ from expectations.validate import validate_window
 from tests.sources.build import Open, labels, make_spec, predictions
 from tests.store.conftest import new_postgresql  # noqa: F401 - a fixture
 from vigil.errors import SourceError
-from vigil.measurement import Measurement
+from vigil.measurement import Measurement, Verdict
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.spec.project import Connection
@@ -145,6 +145,18 @@ def test_expectations_see_the_same_rows(url: str, opened: Open) -> None:
         return validate_window(source, BOTH, make_spec(), None)
 
     assert found(source_of(url)) == found(opened())
+
+
+@pytest.mark.parametrize("kind", ["numeric", "numeric(20, 17)"])
+def test_expectations_see_numerics_of_any_scale_and_nan_as_missing(url: str, kind: str) -> None:
+    """Arrow has neither a decimal whose scale differs by row nor one that is NaN."""
+    change(url, f"ALTER TABLE scores.log ALTER score TYPE {kind}, ALTER x TYPE {kind}")
+    change(url, "UPDATE scores.log SET score = 0.12345678901234567 WHERE prediction_id = 'a'")
+    change(url, "UPDATE scores.log SET x = 'NaN' WHERE prediction_id = 'b'")
+    found = validate_window(source_of(url), BOTH, make_spec(), None)
+    assert {(m.metric, m.subject, m.value) for m in found if m.verdict is Verdict.BREACH and m.subject in ("score", "x")} == {
+        ("expect_column_values_to_not_be_null", "x", 0.25)
+    }
 
 
 @pytest.mark.parametrize(

@@ -66,8 +66,15 @@ class PostgresqlEngine:
 
     def offer(self, rows: ibis.Table, cursor: Any, columns: Collection[str] | None) -> str:
         wanted = rows if columns is None else rows.select(*(name for name in rows.columns if name in columns))
+        wanted = wanted.mutate(**{name: _without_nan(wanted[name]) for name, kind in wanted.schema().items() if kind.is_decimal()})
         cursor.register("vigil_offered", wanted.to_pyarrow_batches())
         return "SELECT * FROM vigil_offered"
+
+
+def _without_nan(number: Any) -> Any:
+    """Return a numeric as what can be sent: Arrow's decimals have no NaN and one scale, a numeric without a scale has one a row."""
+    near = number.cast("float64")
+    return near if number.type().scale is None else ibis.ifelse(near.isnan(), ibis.null(number.type()), number)
 
 
 class Database(Protocol):
