@@ -15,6 +15,8 @@ from tests.sources.build import Open, labels, make_spec, predictions
 from tests.store.conftest import new_postgresql  # noqa: F401 - a fixture
 from vigil.errors import SourceError
 from vigil.measurement import Measurement, Verdict
+from vigil.profile.layout import layout_of
+from vigil.profile.scan import profile_rows
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.spec.project import Connection
@@ -145,6 +147,20 @@ def test_expectations_see_the_same_rows(url: str, opened: Open) -> None:
         return validate_window(source, BOTH, make_spec(), None)
 
     assert found(source_of(url)) == found(opened())
+
+
+@pytest.mark.parametrize("place", ["place", "scores.place"])
+def test_an_enum_is_a_category(url: str, opened: Open, place: str) -> None:
+    """Its values are those of the same log with text: in the profile, in the expectations, and for the digest."""
+    before = source_of(url).data_digest(BOTH)
+    change(url, f"CREATE TYPE {place} AS ENUM ('EWR', 'JFK')")
+    change(url, f"ALTER TABLE scores.log ALTER origin TYPE {place} USING origin::{place}")
+    source, spec = source_of(url), make_spec()
+    assert source.data_digest(BOTH) == before
+    assert validate_window(source, BOTH, spec, None) == validate_window(opened(), BOTH, spec, None)
+    layout = layout_of(opened().predictions(BOTH), spec)
+    here, there = (profile_rows(each.predictions(BOTH), spec, layout) for each in (source, opened()))
+    assert here == there
 
 
 @pytest.mark.parametrize("kind", ["numeric", "numeric(20, 17)"])

@@ -12,7 +12,7 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from vigil.errors import SourceError
-from vigil.sources.columns import Wanted, require_columns
+from vigil.sources.columns import Wanted, quote_name, require_columns
 from vigil.sources.footers import Span
 from vigil.spec.model import Place, Table
 from vigil.window import Window
@@ -46,7 +46,18 @@ class PostgresqlEngine:
             weakref.finalize(self.backend, connection.close)  # tables outlive the engine, not the backend
 
     def find(self, place: Place) -> DatabaseRows:
-        return DatabaseRows(self, place, parts_at_most=2)
+        rows = DatabaseRows(self, place, parts_at_most=2)
+        assert isinstance(place, Table)
+        rows.table = self._with_enums_as_text(rows.table, place)
+        return rows
+
+    def _with_enums_as_text(self, table: ibis.Table, place: Table) -> ibis.Table:
+        """Ibis takes an enum on the search path for a text, which the server mixes with no other; the empty text behind it makes it one."""
+        sql = """SELECT attname FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+            WHERE attrelid = to_regclass(%s) AND attnum > 0 AND typtype = 'e'"""
+        with self.reading(str(place)):
+            found = self.backend.con.execute(sql, [".".join(quote_name(part) for part in place.parts)]).fetchall()
+        return table.mutate(**{name: table[name].cast("string").concat("") for (name,) in found}) if found else table
 
     def require_place(self, place: Place) -> None:
         """A table that is not there is an error of :meth:`find` already."""
