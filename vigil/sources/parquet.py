@@ -90,7 +90,9 @@ class ParquetRows:
         if files not in self._parts:
             self._parts[files] = self._engine.open(files, self._pattern)
         part, every = self._parts[files], self.table.schema()
-        return part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in every.items()})
+        spelled = {name.lower(): name for name in part.columns}  # DuckDB unites names whatever their case, under the first file's
+        named = {spelled.get(name.lower(), name): kind for name, kind in every.items()}
+        return part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in named.items()})
 
     def files_in(self, column: str | None, windows: Sequence[Window]) -> dict[Path, Span]:
         if column is None:
