@@ -148,7 +148,7 @@ class Columns(SpecModel):
     version: str = "model_version"
     score: str = "score"  # binary: probability of the positive class; regression: the predicted value
     latency_ms: str | None = "latency_ms"
-    error: str | None = "error"  # null where the prediction succeeded
+    error: str | None = "error"  # null, or false, where the prediction succeeded
     label: str = "label"
     label_time: str = "observed_at"
     inclusion_probability: str | None = "inclusion_probability"
