@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -290,6 +293,20 @@ class TestLabelled:
 
 
 class TestWhatIsWrongWithLabels:
+    def test_a_folder_that_may_not_be_read_is_an_error(self, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A glob finds nothing in it and says nothing, which is no label yet. Root may read all, so the system's answer is played."""
+        listed = os.scandir
+
+        def refusing(path: Any = ".") -> Any:
+            if str(path).endswith("/labels"):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return listed(path)
+
+        source = opened()
+        monkeypatch.setattr(os, "scandir", refusing)
+        with pytest.raises(SourceError, match=rf"labels/\*\.parquet: the folder {tmp_path}/labels cannot be listed \(Permission denied\)"):
+            source.labels(LATER)
+
     @pytest.mark.parametrize(("place", "files"), [("labels", r"labels/\*\.parquet"), ("", r"\*\.parquet")])
     def test_a_folder_instead_of_its_files_is_a_mistake(self, opened: Open, place: str, files: str) -> None:
         """It names no file, and labels that never come are no error."""

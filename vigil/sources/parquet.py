@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -53,6 +54,12 @@ class ParquetEngine:
                 "correct `source.labels`, or make the folder if no label has arrived yet",
                 source=str(place),
             )
+        try:
+            os.scandir(wanted).close()
+        except OSError as error:  # a glob passes over what it may not look into
+            raise SourceError(
+                f"the folder {wanted} cannot be listed ({error.strerror}); let the user that vigil runs as read it", source=str(place)
+            ) from error
 
     def reading(self, source: str) -> AbstractContextManager[None]:
         return reading(source)
