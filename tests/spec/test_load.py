@@ -293,6 +293,18 @@ def test_a_span_that_no_calendar_holds_is_refused(tmp_path: Path, section: str, 
     assert f"`{key}`: expected at most " in message_of(tmp_path, GOOD + section + "\n")
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("window: {days: " + "9" * 5000 + "}", "churn.yaml:16: `window.days`: expected a whole number, got the text '999"),
+        ("window: {days: 0x" + "f" * 5000 + "}", "churn.yaml:16: `window.days`: expected a whole number, got the text '0xf"),
+        ("description: " + "[" * 2000 + "]" * 2000, "churn.yaml: lists or mappings stand in each other too deeply"),
+    ],
+)
+def test_what_is_too_large_to_be_read_is_refused(tmp_path: Path, line: str, told: str) -> None:
+    assert message_of(tmp_path, GOOD + line + "\n").startswith(told)
+
+
 def test_a_control_character_is_named(tmp_path: Path) -> None:
     assert "expected YAML text, got a character that YAML does not allow" in message_of(tmp_path, "model: a\x00\n")
 
