@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from vigil.decision.phrases import percent, plural, when
 from vigil.errors import VigilError
-from vigil.sources.tables import ModelSource
+from vigil.sources.tables import EARLIEST, ModelSource
 from vigil.spec.model import FeatureType, ModelSpec
 from vigil.window import as_utc
 from vigil.workspace import open_source
@@ -45,7 +45,7 @@ def check_model(project: Project, spec: ModelSpec, now: datetime) -> Iterator[Ch
 
         return looked
 
-    log = _looked(spec, "predictions", of(_rows))
+    log = _looked(spec, "predictions", of(lambda opened, spec: _rows(opened, spec, now)))
     yield log
     if log.verdict != FAILED:
         yield _looked(spec, "features", of(_features))
@@ -64,12 +64,12 @@ def _looked(spec: ModelSpec, name: str, look: Callable[[], Finding]) -> Check:
     return Check(spec.model, name, verdict, message)
 
 
-def _rows(source: ModelSource, spec: ModelSpec) -> Finding:
-    rows = source.predictions()
+def _rows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
+    rows = source.known_by(now)
     times = rows[spec.columns.time]
     found = rows.agg(rows=rows.count(), first=times.min(), last=times.max()).to_pyarrow().to_pylist()[0]
     if not found["rows"]:
-        return FAILED, f"{spec.source.predictions} has no row yet"
+        return FAILED, f"{spec.source.predictions} has no row yet that can have happened"
     return OK, f"{plural(found['rows'], 'row')} from {when(as_utc(found['first']))} to {when(as_utc(found['last']))}"
 
 
@@ -110,7 +110,7 @@ def _windows(source: ModelSource, spec: ModelSpec, now: datetime) -> Finding:
     if future:
         return WARNING, (
             f"{told}; {plural(future, 'row')} later than the present by more than source.clock_skew_minutes "
-            f"{spec.source.clock_skew_minutes:g}: quarantined, in no window"
+            f"{spec.source.clock_skew_minutes:g}, or before {EARLIEST.year}: quarantined, in no window"
         )
     if few:
         return (

@@ -37,8 +37,9 @@ def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]
                         retrain(project, decision.decision_id, as_of)
                 summaries += [monitor(project, model, start, as_of) for start in list_windows(project, model, as_of)]
                 expire_approvals(project, model)
-        except VigilError as error:
-            failures.append(f"{model}: {error}")
+        except Exception as error:  # what nobody foresaw about one model is no reason to leave the others alone
+            foreseen = isinstance(error, VigilError)
+            failures.append(f"{model}: {error}" if foreseen else f"{model}: unexpected {type(error).__name__}: {error}")
     watch_runs(project)
     drain_outbox(project, patience_seconds=0.0)
     if failures:

@@ -10,6 +10,7 @@ Prefect's own goes on for ever when its parent is killed.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import http.client
 import os
 import signal
@@ -105,9 +106,20 @@ def serve(descriptor: int) -> None:
         os.environ.setdefault(name, value)
     import uvicorn
     from prefect.server.api.server import create_app
+    from prefect.settings import get_current_settings
+
+    home = get_current_settings().home
+    home.mkdir(parents=True, exist_ok=True)
+
+    class OneAtATime(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            """Two that make the same database at one moment stumble over each other's tables, and one of them ends."""
+            with (home / "starting.lock").open("w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                await super().startup(sockets)
 
     app = create_app(ephemeral=True, final=True)
-    uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[socket.socket(fileno=descriptor)])
+    OneAtATime(uvicorn.Config(app, log_level="error", lifespan="on")).run(sockets=[socket.socket(fileno=descriptor)])
 
 
 def _end_with_parent() -> None:

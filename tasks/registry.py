@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
+from urllib.request import url2pathname
 
 import pandas as pd
 
@@ -161,6 +162,11 @@ class Registry:
         with self._speaking(f"loading {model} version {version}"), importable(self.folder), tempfile.TemporaryDirectory() as scratch:
             location = self._client.get_model_version_download_uri(model, self._version(model, version).version)
             copy = None if urlsplit(location).scheme in ("", "file") else scratch
+            if copy is None and not (kept := Path(url2pathname(urlsplit(location).path))).exists():
+                raise RegistryError(
+                    f"the files of {model} version {version} are not at {kept}, where MLflow has them by absolute path. Restore them; "
+                    "where the project's folder was moved, move it back, or leave a symbolic link to it in its old place"
+                )
             local = mlflow.artifacts.download_artifacts(artifact_uri=location, dst_path=copy, tracking_uri=self.uri)
             try:
                 return mlflow.sklearn.load_model(local)

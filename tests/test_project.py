@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vigil.errors import ModelNotFound, ProjectNotFound
+from vigil.errors import ModelNotFound, ProjectNotFound, StoreError
 from vigil.project import Project, find_project
 
 
@@ -88,6 +88,15 @@ def test_paths_lie_in_the_folder_unless_absolute(tmp_path: Path) -> None:
 )
 def test_only_a_relative_sqlite_file_is_moved_into_the_folder(tmp_path: Path, url: str, expected: str) -> None:
     assert Project.open(project_in(tmp_path)).database_url(url) == expected.format(folder=tmp_path)
+
+
+def test_a_folder_whose_path_would_be_cut_off_in_a_url_is_refused(tmp_path: Path) -> None:
+    """The databases would all be one file beside the folder."""
+    folder = tmp_path / "what?"
+    folder.mkdir()
+    with pytest.raises(StoreError, match="a question mark ends the path in a database URL; rename the project's folder"):
+        Project.open(project_in(folder)).store()
+    assert [each.name for each in tmp_path.iterdir()] == ["what?"]
 
 
 def test_the_store_is_made_where_the_project_says(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vigil.errors import ModelNotFound, ProjectNotFound
+from vigil.errors import ModelNotFound, ProjectNotFound, StoreError
 from vigil.spec.load import PROJECT_FILE, load_models, load_project
 from vigil.spec.model import ModelSpec
 from vigil.spec.project import ProjectSpec
@@ -50,10 +50,18 @@ class Project:
         return self.folder / relative
 
     def database_url(self, url: str) -> str:
-        """Return ``url`` with a relative SQLite path made absolute in the folder; any other URL as it is."""
+        """Return ``url`` with a relative SQLite path made absolute in the folder; any other URL as it is.
+
+        Raises:
+            StoreError: the folder's path cannot stand in a URL.
+        """
         scheme, separator, file = url.partition(":///")
         if not separator or not scheme.startswith("sqlite") or file in ("", ":memory:") or file.startswith(("/", "file:")):
             return url
+        if "?" in str(self.folder):
+            raise StoreError(
+                f"a question mark ends the path in a database URL; rename the project's folder {self.folder}, or give absolute URLs"
+            )
         return f"{scheme}:///{self.folder / file}"
 
     def store(self) -> SqlStore:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -59,9 +60,19 @@ def hoards(rows, spec, params):
 def hangs(rows, spec, params):
     time.sleep(600)
 
+def quits(rows, spec, params):
+    sys.exit("no rows for me")
+
 def leaves(rows, spec, params):
     print("the last words")
     os._exit(3)
+
+def leaves_a_child(rows, spec, params):
+    child = os.fork()
+    if child == 0:
+        time.sleep(600)
+    print(child)
+    os.kill(os.getpid(), signal.SIGKILL)
 
 def dies(rows, spec, params):
     os.kill(os.getpid(), signal.SIGSEGV)
@@ -114,6 +125,7 @@ def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(fold
         ("exhausts", {}, TrainingOutcome.OUT_OF_MEMORY, "no room for the kernel matrix"),
         ("hoards", {"memory_mb": 600}, TrainingOutcome.OUT_OF_MEMORY, r"held [\d,]+ MB, training.limits.memory_mb is 600"),
         ("hangs", {"seconds": 0.5}, TrainingOutcome.TIMED_OUT, r"was not done after 0.5 s \(training.limits.seconds\)"),
+        ("quits", {}, TrainingOutcome.RAISED, "trainer 'vt_process:quits' raised SystemExit: no rows for me"),
         ("leaves", {}, TrainingOutcome.CRASHED, "ended with exit code 3 before it answered. The last it printed: the last words"),
         ("dies", {}, TrainingOutcome.CRASHED, "was ended by SIGSEGV"),
         ("knows_nothing", {}, TrainingOutcome.NOT_A_NUMBER, "20 of 20 scores are NaN or infinite"),
@@ -131,6 +143,14 @@ def test_each_way_to_fail_has_a_name(folder: Path, function: str, limits: dict[s
     assert trainer._process.poll() is not None
     if function == "raises":
         assert trainer.output.startswith("before it failed\nTraceback")
+
+
+def test_where_it_was_killed_its_own_children_end_with_it(folder: Path) -> None:
+    """As where memory runs out: the system ends the trainer and leaves its workers, with what they hold."""
+    with TrainerProcess(folder, spec("leaves_a_child")) as trainer, pytest.raises(TrainingFailed, match="was ended by SIGKILL"):
+        trainer.fit(ROWS)
+    with suppress(psutil.NoSuchProcess):
+        psutil.Process(int(trainer.output)).wait(10)
 
 
 def test_what_is_made_ready_meanwhile_is_ready_when_it_has_trained_and_fails_nothing(folder: Path) -> None:

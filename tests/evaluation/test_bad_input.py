@@ -170,6 +170,13 @@ def test_one_file_of_text_spoils_the_windows_that_it_has_rows_of(work: Workspace
     assert_sound(examine(work, SECOND))
 
 
+def test_a_file_whose_column_has_another_case_spoils_its_own_windows(work: Workspace) -> None:
+    """The first day's file has `Amount`: a fault of that day, and the second day's `amount` is still there."""
+    write(work, FIRST, day_of().rename(columns={"amount": "Amount"}))
+    assert examine(work, FIRST).faults == {("column_to_exist", "amount")}
+    assert_sound(examine(work, SECOND))
+
+
 def test_another_days_file_changes_nothing_of_this_days_digest(work: Workspace) -> None:
     """Whole numbers here and text there are one column of text; each day is still digested as its own file has it."""
     write(work, FIRST, day_of(amount=list(range(ROWS))))

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from sqlalchemy import func, select
 
@@ -75,6 +77,21 @@ def test_of_windows_without_rows_in_a_row_only_the_first_is_due(work: Workspace)
     silent = (begun.shifted(1), DAYS[-1].shifted(1), back.shifted(1))
     assert due_windows(stray.source, stray.spec, back.shifted(5).end) == tuple(sorted([begun, *DAYS, back, *silent]))
     assert due_between(stray.source, stray.spec, None, DAYS[0].start, NOW) == (begun, begun.shifted(1))
+
+
+@pytest.mark.parametrize("days", [1, 30])
+@pytest.mark.parametrize("since_1970", [-62_135_596_800_000_000, -(2**63) + 1])
+def test_what_stands_for_no_moment_is_quarantined_like_the_future(tmp_path: Path, days: int, since_1970: int) -> None:
+    """0001-01-01, .NET's default, whose 30 days begin before the calendar does, and -infinity, in microseconds."""
+    work = make_work(tmp_path / "project", window={"days": days})
+    rows = pa.table(day_of(FIRST, count=1, prediction_id="added"))
+    moments = pa.array([since_1970]).cast(pa.timestamp("us"))
+    pq.write_table(
+        rows.set_column(rows.column_names.index("event_time"), "event_time", moments), work.project.folder / "log" / "added.parquet"
+    )
+    stray = Workspace.open(work.project.folder, work.spec.model)
+    assert windows_with_rows(stray.source, stray.spec, NOW) == windows_with_rows(work.source, work.spec, NOW)
+    assert stray.source.future_rows(NOW) == 1
 
 
 def test_a_row_within_the_tolerated_skew_is_believed(tmp_path: Path) -> None:

@@ -56,6 +56,12 @@ def test_the_rows_of_the_version_are_counted_ranked_and_their_errors_shared() ->
     assert found["error_rate"].detail == {"errors": 1}
 
 
+def test_a_boolean_error_that_is_false_is_none() -> None:
+    """Two of version 1's rows: one says true, of one nothing is known, all others say false."""
+    failed = pd.Series([True, None] + [False] * 108, dtype="boolean")
+    assert measured(log(error=failed), make_spec())["error_rate"].value == 1 / 101
+
+
 def test_all_versions_count_where_asked_for() -> None:
     """110 rows; rank .95 * 109 = 103.55 lies among the nine of 1000 ms."""
     found = measured(log(), make_spec(), WHOLE)

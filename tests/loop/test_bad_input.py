@@ -118,6 +118,27 @@ def test_looks_that_fail_are_an_incident_though_no_look_came_to_an_end(folder: P
     assert "00.parquet" in incident.causes[0]["why"]
 
 
+def test_what_nobody_foresaw_about_one_model_leaves_the_others_to_be_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first of two models ends in an error that is none of vigil's: the second is decided about, the run fails and names the first."""
+    import flows.fleet
+
+    follow = flows.fleet.follow_registry
+
+    def failing(project: str, model: str, as_of: str | None) -> None:
+        if model == "a":
+            raise RuntimeError("boom")
+        follow(project, model, as_of)
+
+    monkeypatch.setattr(flows.fleet, "follow_registry", failing)
+    spec = folder / "models" / f"{MODEL}.yaml"
+    (folder / "models" / "a.yaml").write_text(spec.read_text().replace(f"model: {MODEL}", "model: a"))
+    with pytest.raises(VigilError, match="1 of the models could not be looked at; a: unexpected RuntimeError: boom"):
+        flows.fleet.monitor_fleet(str(folder), as_of(0))
+    store = Project.open(folder).store()
+    assert len(store.decisions(MODEL)) == 1
+    assert [run.failure for run in store.flow_runs("a", latest=5)] == ["RuntimeError: boom"]
+
+
 def test_an_unreachable_registry_leaves_the_retraining_to_the_next_run(
     before_retraining: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

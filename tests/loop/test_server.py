@@ -53,6 +53,20 @@ def test_it_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     assert [path.name for path in Project.open(folder).path("state/prefect").glob("*.db")] == ["prefect.db"]
 
 
+def test_those_that_start_at_one_moment_all_answer(tmp_path: Path) -> None:
+    """The first commands of a new project: one makes the database, the others wait for it. Without waiting, two of three pairs failed."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    servers = [OwnServer({**kept, "PREFECT_HOME": str(tmp_path / "home")}) for _ in range(3)]
+    try:
+        for server in servers:
+            server.start()
+        for server in servers:
+            server.wait()
+    finally:
+        for server in servers:
+            server.stop()
+
+
 def test_a_server_that_cannot_start_is_one_error(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Here its home is a file."""
     home = tmp_path / "file"

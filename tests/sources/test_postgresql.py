@@ -14,7 +14,9 @@ from expectations.validate import validate_window
 from tests.sources.build import Open, labels, make_spec, predictions
 from tests.store.conftest import new_postgresql  # noqa: F401 - a fixture
 from vigil.errors import SourceError
-from vigil.measurement import Measurement
+from vigil.measurement import Measurement, Verdict
+from vigil.profile.layout import layout_of
+from vigil.profile.scan import profile_rows
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec
 from vigil.spec.project import Connection
@@ -101,6 +103,16 @@ def test_the_labels_digest_follows_the_labels(url: str) -> None:
     assert source_of(url).labels_digest(BOTH, LATER) != before
 
 
+def test_booleans_are_labels_and_outcomes(url: str) -> None:
+    """PostgreSQL casts them to a whole number, not to a float."""
+    change(url, "ALTER TABLE labels ALTER label TYPE boolean USING label = 1")
+    change(url, "CREATE TABLE outcomes AS SELECT prediction_id, observed_at, label AS sold FROM labels")
+    spec = make_spec(source={**TABLES, "outcomes": {"table": "outcomes"}}, business={"kpis": {"sold": {"column": "sold"}}})
+    source = source_of(url, spec)
+    assert source.labelled((BOTH,), LATER).execute()["label"].tolist() == [0.0, 1.0, 1.0]
+    assert source.outcomes(BOTH, LATER).order_by("prediction_id").execute()["vigil_kpi_sold"].tolist()[:3] == [0.0, 1.0, 1.0]
+
+
 def test_outcomes_come_from_a_table_too_and_are_in_the_digest(url: str) -> None:
     """Of two rows of a prediction the later counts; what is known after the look does not."""
     change(url, "CREATE TABLE outcomes (prediction_id text, observed_at timestamp, paid float8)")
@@ -135,6 +147,32 @@ def test_expectations_see_the_same_rows(url: str, opened: Open) -> None:
         return validate_window(source, BOTH, make_spec(), None)
 
     assert found(source_of(url)) == found(opened())
+
+
+@pytest.mark.parametrize("place", ["place", "scores.place"])
+def test_an_enum_is_a_category(url: str, opened: Open, place: str) -> None:
+    """Its values are those of the same log with text: in the profile, in the expectations, and for the digest."""
+    before = source_of(url).data_digest(BOTH)
+    change(url, f"CREATE TYPE {place} AS ENUM ('EWR', 'JFK')")
+    change(url, f"ALTER TABLE scores.log ALTER origin TYPE {place} USING origin::{place}")
+    source, spec = source_of(url), make_spec()
+    assert source.data_digest(BOTH) == before
+    assert validate_window(source, BOTH, spec, None) == validate_window(opened(), BOTH, spec, None)
+    layout = layout_of(opened().predictions(BOTH), spec)
+    here, there = (profile_rows(each.predictions(BOTH), spec, layout) for each in (source, opened()))
+    assert here == there
+
+
+@pytest.mark.parametrize("kind", ["numeric", "numeric(20, 17)"])
+def test_expectations_see_numerics_of_any_scale_and_nan_as_missing(url: str, kind: str) -> None:
+    """Arrow has neither a decimal whose scale differs by row nor one that is NaN."""
+    change(url, f"ALTER TABLE scores.log ALTER score TYPE {kind}, ALTER x TYPE {kind}")
+    change(url, "UPDATE scores.log SET score = 0.12345678901234567 WHERE prediction_id = 'a'")
+    change(url, "UPDATE scores.log SET x = 'NaN' WHERE prediction_id = 'b'")
+    found = validate_window(source_of(url), BOTH, make_spec(), None)
+    assert {(m.metric, m.subject, m.value) for m in found if m.verdict is Verdict.BREACH and m.subject in ("score", "x")} == {
+        ("expect_column_values_to_not_be_null", "x", 0.25)
+    }
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pandas as pd
@@ -55,6 +58,14 @@ class TestWindowOfTheLog:
         source = opened({"1.parquet": predictions(event_time=predictions()["event_time"].dt.date)})
         assert ids(source.predictions(FIRST)) == ["a", "b"]
         assert str(source.predictions(FIRST).schema()["event_time"]).startswith("timestamp('UTC'")
+
+    def test_a_field_of_the_same_name_inside_a_nested_column_hides_no_row(self, opened: Open) -> None:
+        """Each row carries the moment of its request, a year earlier; a file without it lies in the window too."""
+        asked = [{"event_time": moment - pd.Timedelta(days=365)} for moment in predictions()["event_time"]]
+        nested = predictions(prediction_id=["e", "f", "g", "h"])
+        nested.insert(0, "request", asked)
+        source = opened({"1.parquet": predictions(), "2.parquet": nested})
+        assert ids(source.predictions(FIRST)) == ["a", "b", "e", "f"]
 
     def test_files_with_and_without_a_zone_agree(self, opened: Open) -> None:
         aware = predictions()["event_time"].dt.tz_localize("UTC")
@@ -223,6 +234,13 @@ class TestLabelled:
         assert list(rows["inclusion_probability"]) == [0.5, 0.5, 0.5]
         assert list(rows.columns) == [*predictions().columns, "label", "inclusion_probability"]
 
+    def test_a_file_that_stores_ids_as_numbers_is_labelled_like_the_others(self, opened: Open) -> None:
+        """Ids are text, but the second day's file has 3 and 4 as whole numbers; labels have text."""
+        first, second = predictions().iloc[:2], predictions(prediction_id=[1, 2, 3, 4]).iloc[2:]
+        source = opened({"1.parquet": first, "2.parquet": second}, {"1.parquet": labels(prediction_id=["a", "3", "4"])})
+        assert ids(source.labelled((FIRST,), LATER)) == ["a"]
+        assert ids(source.labelled((SECOND,), LATER)) == ["3", "4"]
+
     def test_only_the_windows_asked_for_count(self, opened: Open) -> None:
         assert ids(opened().labelled([SECOND], LATER)) == ["c"]
 
@@ -275,6 +293,27 @@ class TestLabelled:
 
 
 class TestWhatIsWrongWithLabels:
+    def test_a_folder_that_may_not_be_read_is_an_error(self, opened: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A glob finds nothing in it and says nothing, which is no label yet. Root may read all, so the system's answer is played."""
+        listed = os.scandir
+
+        def refusing(path: Any = ".") -> Any:
+            if str(path).endswith("/labels"):
+                raise PermissionError(errno.EACCES, "Permission denied")
+            return listed(path)
+
+        source = opened()
+        monkeypatch.setattr(os, "scandir", refusing)
+        with pytest.raises(SourceError, match=rf"labels/\*\.parquet: the folder {tmp_path}/labels cannot be listed \(Permission denied\)"):
+            source.labels(LATER)
+
+    @pytest.mark.parametrize(("place", "files"), [("labels", r"labels/\*\.parquet"), ("", r"\*\.parquet")])
+    def test_a_folder_instead_of_its_files_is_a_mistake(self, opened: Open, place: str, files: str) -> None:
+        """It names no file, and labels that never come are no error."""
+        source = {"predictions": "log/*.parquet", "labels": place, "reference": "reference.parquet"}
+        with pytest.raises(SourceError, match=f"'{place}': is a folder; name the files in it, such as {files}$"):
+            opened(spec=make_spec(source=source)).labels(LATER)
+
     def test_a_folder_that_is_not_there_is_a_mistake(self, opened: Open, tmp_path: Path) -> None:
         source = opened(truth={})
         (tmp_path / "labels").rmdir()

@@ -272,6 +272,39 @@ def test_bytes_that_are_not_utf_8_are_named(tmp_path: Path) -> None:
         load_model(path)
 
 
+@pytest.mark.parametrize("number", [".nan", ".inf", "-.inf", "1e999"])
+def test_a_number_that_is_not_finite_is_refused(tmp_path: Path, number: str) -> None:
+    """As a limit it would never be crossed; `minimum: .nan` checks nothing."""
+    message = message_of(tmp_path, GOOD.replace("age: numeric", f"age: {{type: numeric, maximum: {number}}}"))
+    assert message.startswith("churn.yaml:8: `features.age.maximum`: expected a finite number, got the number ")
+
+
+@pytest.mark.parametrize(
+    ("section", "key"),
+    [
+        ("labels: {delay_days: 1e12}", "labels.delay_days"),
+        ("comparison: {approval_days: 1e12}", "comparison.approval_days"),
+        ("health: {pipeline: {lost_after_minutes: 1e12}}", "health.pipeline.lost_after_minutes"),
+        ("drift: {references: {rolling_windows: 1000000000000}}", "drift.references.rolling_windows"),
+    ],
+)
+def test_a_span_that_no_calendar_holds_is_refused(tmp_path: Path, section: str, key: str) -> None:
+    """Read, it would be an OverflowError of the first look."""
+    assert f"`{key}`: expected at most " in message_of(tmp_path, GOOD + section + "\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("window: {days: " + "9" * 5000 + "}", "churn.yaml:16: `window.days`: expected a whole number, got the text '999"),
+        ("window: {days: 0x" + "f" * 5000 + "}", "churn.yaml:16: `window.days`: expected a whole number, got the text '0xf"),
+        ("description: " + "[" * 2000 + "]" * 2000, "churn.yaml: lists or mappings stand in each other too deeply"),
+    ],
+)
+def test_what_is_too_large_to_be_read_is_refused(tmp_path: Path, line: str, told: str) -> None:
+    assert message_of(tmp_path, GOOD + line + "\n").startswith(told)
+
+
 def test_a_control_character_is_named(tmp_path: Path) -> None:
     assert "expected YAML text, got a character that YAML does not allow" in message_of(tmp_path, "model: a\x00\n")
 

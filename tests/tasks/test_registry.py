@@ -296,6 +296,16 @@ def test_a_model_that_cannot_be_loaded_names_its_requirements(registry: Registry
         registry.load_model(NAME, "1")
 
 
+def test_a_model_whose_project_was_moved_says_where_its_files_are_missed(registry: Registry, folder: Path) -> None:
+    """MLflow keeps absolute paths; a link in the old place is enough."""
+    registry.register(SPEC, candidate())
+    moved = folder.rename(folder.with_name("moved project"))
+    with pytest.raises(RegistryError, match=rf"version 1 are not at {folder}/.*was moved, move it back, or leave a symbolic link"):
+        Registry(project(moved)).load_model(NAME, "1")
+    folder.symlink_to(moved)
+    assert Registry(project(moved)).load_model(NAME, "1").n_features_in_ == 1
+
+
 def test_a_folder_of_files_is_refused_as_registry(tmp_path: Path) -> None:
     """MLflow's file store has no registry; the message names what is expected."""
     with pytest.raises(RegistryError, match=r"expected sqlite:///state/mlflow\.db"):

@@ -98,6 +98,7 @@ class TrainerProcess:
         self._meanwhile = meanwhile
         self.seconds, self.peak_mb, self.output, self.code_digest = 0.0, 0.0, "", ""
         self.searched: Searched | None = None
+        self._ended = False
 
     def __enter__(self) -> Self:
         self._request, self._answer, self._printed = (tempfile.TemporaryFile() for _ in range(3))  # noqa: SIM115 - closed on exit
@@ -189,9 +190,11 @@ class TrainerProcess:
         raise TrainingFailed(f"trainer {self._spec.training.trainer!r} {how}", outcome=outcome)
 
     def _end(self) -> None:
-        """Kill the process and its children, where it has not ended by itself."""
-        if self._process.poll() is None:
-            os.killpg(self._process.pid, signal.SIGKILL)
+        """Kill the process, where it has not ended by itself, and what children it has left; once, for its number is another's some day."""
+        if not self._ended:
+            self._ended = True
+            with suppress(ProcessLookupError):  # none is left
+                os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
 

@@ -38,6 +38,9 @@ def main(folder: Path, reference: str, request: int, answer: int) -> None:
         models, searched, outcome, message = b"", None, error.outcome, str(error)
     except VigilError as error:
         models, searched, outcome, message = b"", None, TrainingOutcome.UNUSABLE, str(error)
+    except (SystemExit, KeyboardInterrupt) as error:  # let through, it would abort the interpreter while the other thread reads
+        models, searched, outcome = b"", None, TrainingOutcome.RAISED
+        message = f"trainer {reference!r} raised {type(error).__name__}: {error}"
     with os.fdopen(answer, "wb") as file:
         found = None if searched is None else searched.to_json()
         said = {"outcome": outcome.value, "message": message, "searched": found, "code_digest": code}

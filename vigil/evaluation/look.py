@@ -29,7 +29,7 @@ class Look:
     than the latest saw the same, also of the latest.
 
     ``rows`` and ``labels`` are the window's, whichever version scored them.
-    ``future_rows`` are those of the log that had not happened yet: they are in no window that is looked at.
+    ``future_rows`` are those of the log that had not happened yet, or before any log was written: they are in no window that is looked at.
     """
 
     evaluation_id: str
@@ -98,7 +98,7 @@ def _digest(*parts: str) -> str:
 def quarantined(look: Look, spec: ModelSpec) -> Measurement:
     """Return ``future_rows`` as a measurement of data quality: a warning where there is any, for the rows of the window are sound."""
     detail = {
-        "because": "a row that had not happened yet when it was looked for is in no window",
+        "because": "a row that had not happened yet when it was looked for, or before 1900, is in no window",
         "clock_skew_minutes": spec.source.clock_skew_minutes,
     }
     verdict = Verdict.WARNING if look.future_rows else Verdict.OK

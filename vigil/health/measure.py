@@ -19,7 +19,7 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
     - ``rows``: how many predictions were logged; shown.
     - ``latency_p50_ms``, ``latency_p95_ms``, ``latency_p99_ms``: quantiles of the latencies logged, in milliseconds, linear
       between the two nearest (Hyndman & Fan 1996, type 7); p95 judged against ``spec.health.latency_p95_ms``, others shown.
-    - ``error_rate``: share of rows whose error is not null, judged against ``spec.health.error_rate``.
+    - ``error_rate``: share of rows whose error is not null (a boolean one: is true), judged against ``spec.health.error_rate``.
     - ``timeout_rate``: share of rows whose error holds one of ``spec.health.timeouts``, where a limit is given.
     - ``throughput_per_s``: rows a second, over the whole window, where a limit is given.
 
@@ -40,7 +40,8 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
         wanted["latencies"] = known.sum()
         wanted |= {metric: latency.quantile(share, where=known) for metric, share in LATENCY_QUANTILES.items()}
     if columns.error is not None:
-        wanted["errors"] = rows[columns.error].notnull().sum()
+        error = rows[columns.error]
+        wanted["errors"] = (error if error.type().is_boolean() else error.notnull()).sum()
         if spec.health.timeout_rate is not None:
             text = rows[columns.error].cast("string").lower()
             timed_out: Any = ibis.or_(*(text.contains(part.lower()) for part in spec.health.timeouts))

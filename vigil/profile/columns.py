@@ -49,7 +49,7 @@ def columns_to_profile(rows: ibis.Table, spec: ModelSpec) -> tuple[tuple[str, ..
 
 
 def as_number(column: ibis.Column) -> Any:
-    """Return the column as float64; NaN and infinities stay what they are, null stays null."""
+    """Return the column as float64; NaN and infinities stay what they are, null stays null. PostgreSQL casts no boolean to a float."""
     kind = column.type()
     if kind.is_float64():
         return column

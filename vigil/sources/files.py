@@ -25,7 +25,13 @@ _AS_KNOWN = {  # DuckDB's type -> what it is read as
 
 
 def list_files(folder: Path, pattern: str) -> tuple[Path, ...]:
-    """Return the files that ``pattern`` (a path or a glob, ``**`` for any depth) names inside ``folder``, sorted."""
+    """Return the files that ``pattern`` (a path or a glob, ``**`` for any depth) names inside ``folder``, sorted.
+
+    Raises:
+        SourceError: it names a folder, in which no file is named.
+    """
+    if (folder / pattern).is_dir():
+        raise SourceError(f"is a folder; name the files in it, such as {Path(pattern) / '*.parquet'}", source=repr(pattern))
     found = glob.glob(pattern, root_dir=folder, recursive=True)
     return tuple(path for path in sorted(folder / name for name in found) if path.is_file())
 

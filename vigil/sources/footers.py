@@ -45,7 +45,8 @@ def span_of(file: Path, column: str) -> Span:
     """
     try:
         footer = pq.read_metadata(file)
-        index = footer.schema.names.index(column)
+        # by its path: a name alone may also be that of a field inside a nested column
+        index = [footer.schema.column(number).path for number in range(footer.num_columns)].index(column)
         groups = [footer.row_group(number).column(index) for number in range(footer.num_row_groups)]
     except (pa.ArrowException, OSError, ValueError):
         return UNTOLD

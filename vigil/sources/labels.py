@@ -14,6 +14,7 @@ from typing import Any
 import ibis
 import ibis.expr.datatypes as dt
 
+from vigil.profile.columns import as_number
 from vigil.spec.model import Columns, Task
 
 LABEL = "label"  # the names that labels have inside vigil, whatever the files call them
@@ -30,7 +31,7 @@ def observed_by(rows: ibis.Table, columns: Columns, as_of: datetime) -> ibis.Tab
     observed = rows.filter(rows[columns.id].notnull(), not_after(rows[columns.label_time], as_of))
     return observed.select(
         **{columns.id: rows[columns.id], columns.label_time: rows[columns.label_time]},
-        **{LABEL: rows[columns.label].cast("float64"), PROBABILITY: chosen},
+        **{LABEL: as_number(rows[columns.label]), PROBABILITY: chosen},
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import ibis
 
 from vigil.errors import SourceError
+from vigil.profile.columns import as_number
 from vigil.sources.columns import Kind, require_ids_like
 from vigil.sources.engine import Engine, Rows
 from vigil.sources.footers import Span
@@ -107,4 +108,4 @@ class Observations:
         """Name the file whose row of a prediction is the wrong one: others may have right ones of it."""
         assert self._found is not None
         assert column is not None
-        return self._found.part_with(lambda rows: (rows[self._spec.columns.id] == prediction_id) & is_wrong(rows[column].cast("float64")))
+        return self._found.part_with(lambda rows: (rows[self._spec.columns.id] == prediction_id) & is_wrong(as_number(rows[column])))

@@ -9,6 +9,7 @@ from datetime import datetime
 
 import ibis
 
+from vigil.profile.columns import as_number
 from vigil.sources.columns import Kind, require_ids_like
 from vigil.sources.engine import Engine, Rows
 from vigil.sources.labels import not_after
@@ -51,7 +52,7 @@ def with_outcomes(outcomes: Rows | None, spec: ModelSpec, rows: ibis.Table, as_o
     table = table.semi_join(rows, columns.id)
     known = table.select(
         **{columns.id: table[columns.id], columns.label_time: table[columns.label_time]},
-        **{PREFIX + name: table[kpi.column].cast("float64") for name, kpi in kpis.items()},
+        **{PREFIX + name: as_number(table[kpi.column]) for name, kpi in kpis.items()},
     )
     order = [known[columns.label_time].desc(), *(known[PREFIX + name].desc(nulls_first=False) for name in kpis)]
     ranked = known.mutate(_rank=ibis.row_number().over(group_by=known[columns.id], order_by=order))

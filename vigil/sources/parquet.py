@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -53,6 +54,12 @@ class ParquetEngine:
                 "correct `source.labels`, or make the folder if no label has arrived yet",
                 source=str(place),
             )
+        try:
+            os.scandir(wanted).close()
+        except OSError as error:  # a glob passes over what it may not look into
+            raise SourceError(
+                f"the folder {wanted} cannot be listed ({error.strerror}); let the user that vigil runs as read it", source=str(place)
+            ) from error
 
     def reading(self, source: str) -> AbstractContextManager[None]:
         return reading(source)
@@ -90,7 +97,9 @@ class ParquetRows:
         if files not in self._parts:
             self._parts[files] = self._engine.open(files, self._pattern)
         part, every = self._parts[files], self.table.schema()
-        return part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in every.items()})
+        spelled = {name.lower(): name for name in part.columns}  # DuckDB unites names whatever their case, under the first file's
+        named = {spelled.get(name.lower(), name): kind for name, kind in every.items()}
+        return part.select(**{name: part[name] if name in part.columns else ibis.null(kind) for name, kind in named.items()})
 
     def files_in(self, column: str | None, windows: Sequence[Window]) -> dict[Path, Span]:
         if column is None:

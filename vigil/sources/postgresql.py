@@ -12,7 +12,7 @@ import ibis
 from ibis.common.exceptions import TableNotFound
 
 from vigil.errors import SourceError
-from vigil.sources.columns import Wanted, require_columns
+from vigil.sources.columns import Wanted, quote_name, require_columns
 from vigil.sources.footers import Span
 from vigil.spec.model import Place, Table
 from vigil.window import Window
@@ -46,7 +46,18 @@ class PostgresqlEngine:
             weakref.finalize(self.backend, connection.close)  # tables outlive the engine, not the backend
 
     def find(self, place: Place) -> DatabaseRows:
-        return DatabaseRows(self, place, parts_at_most=2)
+        rows = DatabaseRows(self, place, parts_at_most=2)
+        assert isinstance(place, Table)
+        rows.table = self._with_enums_as_text(rows.table, place)
+        return rows
+
+    def _with_enums_as_text(self, table: ibis.Table, place: Table) -> ibis.Table:
+        """Ibis takes an enum on the search path for a text, which the server mixes with no other; the empty text behind it makes it one."""
+        sql = """SELECT attname FROM pg_attribute JOIN pg_type ON pg_type.oid = atttypid
+            WHERE attrelid = to_regclass(%s) AND attnum > 0 AND typtype = 'e'"""
+        with self.reading(str(place)):
+            found = self.backend.con.execute(sql, [".".join(quote_name(part) for part in place.parts)]).fetchall()
+        return table.mutate(**{name: table[name].cast("string").concat("") for (name,) in found}) if found else table
 
     def require_place(self, place: Place) -> None:
         """A table that is not there is an error of :meth:`find` already."""
@@ -66,8 +77,15 @@ class PostgresqlEngine:
 
     def offer(self, rows: ibis.Table, cursor: Any, columns: Collection[str] | None) -> str:
         wanted = rows if columns is None else rows.select(*(name for name in rows.columns if name in columns))
+        wanted = wanted.mutate(**{name: _without_nan(wanted[name]) for name, kind in wanted.schema().items() if kind.is_decimal()})
         cursor.register("vigil_offered", wanted.to_pyarrow_batches())
         return "SELECT * FROM vigil_offered"
+
+
+def _without_nan(number: Any) -> Any:
+    """Return a numeric as what can be sent: Arrow's decimals have no NaN and one scale, a numeric without a scale has one a row."""
+    near = number.cast("float64")
+    return near if number.type().scale is None else ibis.ifelse(near.isnan(), ibis.null(number.type()), number)
 
 
 class Database(Protocol):

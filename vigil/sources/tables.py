@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from vigil.spec.model import FeatureType, ModelSpec
 from vigil.spec.project import Connection
 from vigil.window import Window, as_utc, spans_of
 
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)  # what stands for no moment lies before it: 0001-01-01 of .NET, 1601 of Windows, -infinity
 STRATUM, STRATUM_ROWS = "vigil_stratum", "vigil_stratum_rows"
 
 
@@ -70,7 +71,8 @@ class ModelSource:
     def predictions(self, window: Window | None = None) -> ibis.Table:
         """The log's rows with ``start <= event time < end``, under their own names; all rows without a window.
 
-        Event time comes out as timestamp in UTC, the version as text. A row without an event time is in no window.
+        Event time comes out as timestamp in UTC, the version as text, ids in one type for all windows. A row without an event
+        time is in no window.
         """
         return self._rows(None if window is None else (window,))
 
@@ -79,16 +81,20 @@ class ModelSource:
         return self._rows(windows)
 
     def known_by(self, now: datetime) -> ibis.Table:
-        """The log's rows that can have happened by ``now``: not later than it by more than ``source.clock_skew_minutes``."""
+        """The log's rows that can have happened by ``now``: since :data:`EARLIEST`, not later than ``now`` by more than
+        ``source.clock_skew_minutes``.
+        """
         rows = self.predictions()
-        return rows.filter(not_after(rows[self.spec.columns.time], self._believed_until(now)))
+        moment = rows[self.spec.columns.time]
+        return rows.filter(moment >= moment_literal(moment, EARLIEST), not_after(moment, self._believed_until(now)))
 
     def future_rows(self, now: datetime) -> int:
         """Count the rows that cannot have happened by ``now`` (see :meth:`known_by`): quarantined, in no window that is looked at."""
         moment = self._log.table[self.spec.columns.time]
-        later = self._log.table.filter(moment > moment_literal(moment, self._believed_until(now)))
+        early, late = (moment_literal(moment, end) for end in (EARLIEST, self._believed_until(now)))
+        impossible = self._log.table.filter((moment < early) | (moment > late))
         with self.reading_log():
-            return int(later.count().to_pyarrow().as_py())
+            return int(impossible.count().to_pyarrow().as_py())
 
     def rows_in(self, windows: Sequence[Window]) -> dict[Window, int]:
         """Count the rows of each of ``windows``, by one aggregate over their event times."""
@@ -302,9 +308,11 @@ class ModelSource:
 
     def _typed(self, rows: ibis.Table) -> ibis.Table:
         columns = self.spec.columns
-        return rows.mutate(
-            **{columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
-        )
+        typed = {columns.time: rows[columns.time].cast("timestamp('UTC')"), columns.version: rows[columns.version].cast("string")}
+        every = self._log.table.schema()[columns.id]
+        if rows.schema()[columns.id] != every:  # one file of numbers among files of text: labels have ids as the whole log has them
+            typed[columns.id] = rows[columns.id].cast(every)
+        return rows.mutate(**typed)
 
     @property
     def _log(self) -> Rows:

@@ -23,9 +23,9 @@ from vigil.window import Window, as_utc, parse_moment
 
 
 class SpecModel(BaseModel):
-    """Base of all parts of a specification: frozen, and an unknown key is an error."""
+    """Base of all parts of a specification: frozen, and an unknown key or a number that is not finite is an error."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class Grown(SpecModel):
@@ -44,6 +44,8 @@ def parsed_moment(value: Any) -> Any:
         return parse_moment(value)
     return as_utc(value) if isinstance(value, date) else value
 
+
+DAYS, MINUTES = 3650, 525_600  # no span of a specification is longer: ten years, or one where minutes count; convention
 
 Moment = Annotated[datetime, AfterValidator(as_utc)]
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from vigil.spec.alerts import Tier
-from vigil.spec.base import SpecModel
+from vigil.spec.base import DAYS, MINUTES, SpecModel
 from vigil.spec.hours import Hours
 
 REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -116,7 +116,7 @@ class Channel(SpecModel):
 class Escalation(SpecModel):
     """One step where nobody has acknowledged an incident in time: another channel is told, or it becomes more urgent, or both."""
 
-    after_minutes: Annotated[float, Field(gt=0)]  # from when somebody was told
+    after_minutes: Annotated[float, Field(gt=0, le=MINUTES)]  # from when somebody was told
     to: Name | None = None  # a channel, whatever its tiers
     tier: Tier | None = None  # what it becomes: all channels of that tier are told; the last step of its list
 
@@ -145,9 +145,9 @@ class AlertSettings(SpecModel):
     private_networks: tuple[str, ...] = ()  # that channels may connect to, as 10.1.0.0/16; public addresses always may
     attempts: Annotated[int, Field(ge=1)] = 40  # then dead letter; waits of 15 to 45 s, so about half an hour; convention
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0  # of one attempt, in all; convention
-    stale_days: Annotated[float, Field(gt=0)] = 1.0  # looks back further than this are recorded and sent to nobody; convention
+    stale_days: Annotated[float, Field(gt=0, le=DAYS)] = 1.0  # looks back further than this are recorded and sent to nobody; convention
     fleet_models: Annotated[int, Field(ge=2)] = 3  # models under which one column breaks before it is one incident; convention
-    fleet_days: Annotated[int, Field(ge=0)] = 1  # within which it begins under all of them; convention
+    fleet_days: Annotated[int, Field(ge=0, le=DAYS)] = 1  # within which it begins under all of them; convention
     fleet_owner: str = ""  # of what many models share
     owners: dict[str, str] = Field(default_factory=dict)  # column, or `serving` -> its owner, before fleet_owner
 

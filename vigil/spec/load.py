@@ -65,10 +65,14 @@ def _load(path: Path, spec: type[Spec]) -> Spec:
 
 @lru_cache(maxsize=512)  # every task of a flow opens its project anew; the text is the key, so a changed file is read anew
 def _parsed(text: str, file: str, spec: type[BaseModel]) -> BaseModel:
-    root = read_mapping(text, file)
+    try:
+        root = read_mapping(text, file)
+        plain = json.dumps(root.plain())
+    except RecursionError:
+        raise SpecError("lists or mappings stand in each other too deeply to be read; write them flatter", file=file) from None
     try:
         # Strict JSON: "5" is no number and "yes" no bool, while lists, enums and dates arrive from their text.
-        return spec.model_validate_json(json.dumps(root.plain()), strict=True)
+        return spec.model_validate_json(plain, strict=True)
     except ValidationError as error:
         raise _first(_errors(error, root, spec, file)) from None
 

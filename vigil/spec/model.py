@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from vigil.spec.alerts import Alerts, Tier
-from vigil.spec.base import Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
+from vigil.spec.base import DAYS, MINUTES, Anomaly, Grown, Moment, SpecModel, Sustained, parsed_moment
 from vigil.spec.search import Search
 from vigil.window import Window, windows_between
 
@@ -125,7 +125,7 @@ class Source(Grown):
     reference: Place | None = None  # labelled rows of the same columns, which the first version was trained on
     outcomes: Place | None = None  # what came of predictions: their id, when that was known, and the columns of business.kpis
     files: Literal["mutable", "immutable"] = "mutable"  # immutable: a prediction file that changed or went is refused until accepted
-    clock_skew_minutes: Annotated[float, Field(ge=0)] = 10.0  # event times this far after the present are believed; convention
+    clock_skew_minutes: Annotated[float, Field(ge=0, le=MINUTES)] = 10.0  # event times this far after the present are believed; convention
     look_back_windows: Annotated[int, Field(ge=0)] = 30  # windows in which rows that arrive late are looked for; convention
 
     @property
@@ -148,7 +148,7 @@ class Columns(SpecModel):
     version: str = "model_version"
     score: str = "score"  # binary: probability of the positive class; regression: the predicted value
     latency_ms: str | None = "latency_ms"
-    error: str | None = "error"  # null where the prediction succeeded
+    error: str | None = "error"  # null, or false, where the prediction succeeded
     label: str = "label"
     label_time: str = "observed_at"
     inclusion_probability: str | None = "inclusion_probability"
@@ -224,8 +224,8 @@ class References(SpecModel):
     """What a window is compared with beside the training data. Training decides; these are shown, as sums of stored profiles."""
 
     previous: bool = True  # the window before
-    rolling_windows: Annotated[int, Field(ge=2)] | None = None  # the last so many windows together; null: not compared
-    same_season: Annotated[int, Field(ge=1)] | None = None  # the same weekday of so many weeks (windows of a day), else of so many years
+    rolling_windows: Annotated[int, Field(ge=2, le=DAYS)] | None = None  # the last so many windows together; null: not compared
+    same_season: Annotated[int, Field(ge=1, le=53)] | None = None  # the weekday of so many weeks (windows of a day), else of so many years
 
 
 class Correlations(SpecModel):
@@ -279,7 +279,7 @@ class Labels(Grown):
 
     later: ClassVar[tuple[str, ...]] = ("maturity", "review_rows", "budget", "suspected_times", "control")
 
-    delay_days: Annotated[float, Field(ge=0)] = 1.0  # a window is measured this long after its end
+    delay_days: Annotated[float, Field(ge=0, le=DAYS)] = 1.0  # a window is measured this long after its end
     minimum: Annotated[int, Field(ge=2)] = 100  # labels (and at least 10 of each class) that a metric needs
     maturity: Annotated[float, Field(gt=0, le=1)] | None = None  # share of the expected labels from which a window counts; null: any
     review_rows: Annotated[int, Field(ge=4, le=1000)] | None = None  # of the review session that is made every week; null: none is
@@ -417,7 +417,9 @@ class Pipeline(SpecModel):
     success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.7  # wanted at least: two of five that failed are too many; convention
     training_success_rate: Annotated[float, Field(gt=0, le=1)] | None = 0.5  # of attempts to train, wanted at least; convention
     duration_seconds: Annotated[float, Field(gt=0)] | None = None  # median length of a run that succeeded, at most; null: shown only
-    lost_after_minutes: Annotated[float, Field(gt=0)] = 120.0  # a run that has not ended so long after it was begun has failed; convention
+    lost_after_minutes: Annotated[float, Field(gt=0, le=MINUTES)] = (
+        120.0  # a run that goes on so long after it was begun failed; convention
+    )
 
 
 class Health(Grown):
@@ -457,7 +459,7 @@ class Economics(Grown):
     rule: Literal["break_even", "harm"] = "break_even"
     # break_even: labelled rows, at most, from which it is learned how much of the loss a retraining could recover at all; null: not asked
     probe_rows: Annotated[int, Field(ge=200, le=50_000)] | None = 4000
-    horizon_windows: Annotated[int, Field(ge=1)] = 12  # for so long a gain is believed to last; convention
+    horizon_windows: Annotated[int, Field(ge=1, le=DAYS)] = 12  # for so long a gain is believed to last; convention
     quantile: Annotated[float, Field(gt=0, le=0.5)] = 0.2  # of the expected gain that has to pay; convention
     minimum_retrainings: Annotated[int, Field(ge=2)] = 3  # of the model's own, in the last year; with fewer the gain is unknown
 
@@ -556,7 +558,7 @@ class Comparison(Grown):
     minimum_rows: Annotated[int, Field(ge=20)] = 200
     promotion: Literal["approve", "automatic"] = "approve"
     approvers: tuple[str, ...] = ()  # users who may approve and reject; empty: everybody who may write to the store
-    approval_days: Annotated[float, Field(gt=0)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
+    approval_days: Annotated[float, Field(gt=0, le=DAYS)] = 14.0  # so long a challenger waits, by the clock on the wall; convention
     probation: Probation = Probation()
     shadow_windows: Annotated[int, Field(ge=0, le=100)] = 0  # so many more a challenger with too few labels is given; 0: champion stays
     canary: Canary = Canary()

@@ -8,7 +8,7 @@ from typing import Annotated
 from cronsim import CronSim, CronSimError
 from pydantic import AfterValidator, Field, model_validator
 
-from vigil.spec.base import SpecModel
+from vigil.spec.base import DAYS, SpecModel
 from vigil.spec.channels import AlertSettings
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
@@ -80,7 +80,7 @@ class RetrainingBudget(SpecModel):
     """How many retrainings and recalibrations of all models together may be decided within so many days."""
 
     most: Annotated[int, Field(ge=1)]
-    days: Annotated[float, Field(gt=0)] = 7.0
+    days: Annotated[float, Field(gt=0, le=DAYS)] = 7.0
 
 
 class ProjectSpec(SpecModel):
