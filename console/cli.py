@@ -19,7 +19,7 @@ from console import acting, alerting, auditing, authoring, backtesting, card, ch
 from console.exit_codes import ExitCode, exit_code_of
 from console.session import Session
 from vigil import __version__
-from vigil.errors import VigilError
+from vigil.errors import VigilError, sentence_of
 
 GLOBAL_WITH_VALUE, GLOBAL_FLAGS = ("--project",), ("--debug",)
 
@@ -45,7 +45,7 @@ class VigilGroup(TyperGroup):
                 _print_nowhere()
                 raise typer.Exit(ExitCode.NOT_READ) from None
             hint = "" if ctx.params["debug"] else " (run it again with --debug for the traceback)"
-            _complain(f"unexpected {type(error).__name__}: {error}{hint}", debug=ctx.params["debug"])
+            _complain(sentence_of(error) + hint, debug=ctx.params["debug"])
             raise typer.Exit(exit_code_of(error)) from None
 
 

@@ -8,7 +8,7 @@ from prefect import flow
 
 from tasks.look import list_models
 from tasks.review import write_review
-from vigil.errors import VigilError
+from vigil.errors import VigilError, sentence_of
 
 
 @flow(name="review")
@@ -16,14 +16,17 @@ def review(project: str, as_of: str | None = None) -> list[dict[str, Any]]:
     """Write the review session of the latest due window of every model with ``labels.review_rows``.
 
     Writes: the session and the plan of its rows at random (the store), its file (folder ``reviews``). A second run finds both.
-    A model that fails does not keep the others from theirs; the run fails at its end and names those that failed.
+    A model that fails, or whose specification is wrong, does not keep the others from theirs; the run fails at its end and names those
+    that failed.
     """
-    made, failures = [], []
-    for model in list_models(project):
+    made: list[dict[str, Any]] = []
+    models, refused = list_models(project)
+    failures = list(refused)
+    for model in models:
         try:
             session = write_review(project, model, as_of)
-        except VigilError as error:
-            failures.append(f"{model}: {error}")
+        except Exception as error:  # as of the fleet's run
+            failures.append(f"{model}: {sentence_of(error)}")
         else:
             made += [session] if session is not None else []
     if failures:

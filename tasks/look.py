@@ -15,8 +15,10 @@ from vigil.workspace import Workspace
 
 
 @task(cache_policy=NO_CACHE)
-def list_models(project: str) -> tuple[str, ...]:
-    return tuple(sorted(Project.open(project).models))
+def list_models(project: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the models by name, and why files of ``models/`` give none."""
+    opened = Project.open(project)
+    return tuple(sorted(opened.models)), tuple(map(str, opened.refused))
 
 
 @task(cache_policy=NO_CACHE)

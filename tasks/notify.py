@@ -17,7 +17,7 @@ from vigil.alerts import payloads
 from vigil.alerts.delivery import Attempt, Send
 from vigil.alerts.message import Message
 from vigil.alerts.secrets import redacted, secrets_of
-from vigil.errors import ChannelError
+from vigil.errors import ChannelError, sentence_of
 from vigil.spec.channels import AlertSettings, Channel, ChannelKind
 
 
@@ -33,7 +33,7 @@ def sender(settings: AlertSettings, environ: Mapping[str, str] | None = None) ->
         try:
             attempt = _send(channel, message, secrets, settings)
         except Exception as error:  # a channel's own defect is its failure, never that of the drain
-            attempt = Attempt(False, f"unexpected {type(error).__name__}: {error}")
+            attempt = Attempt(False, sentence_of(error))
         return replace(attempt, detail=redacted(attempt.detail, secrets.values()))
 
     return send

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from vigil.errors import ModelNotFound, ProjectNotFound, StoreError
+from vigil.errors import ModelNotFound, ProjectNotFound, SpecError, StoreError
 from vigil.project import Project, find_project
 
 
@@ -61,6 +61,23 @@ def test_a_project_without_model_files_opens_with_no_models(tmp_path: Path, *, w
     assert dict(project.models) == {}
     with pytest.raises(ModelNotFound, match=r"no model 'churn' in this project; the models are: none yet: add models/NAME\.yaml"):
         project.model("churn")
+
+
+def test_a_wrong_file_is_told_where_all_are_wanted_or_the_model_is_its_own(tmp_path: Path) -> None:
+    """The first file by name; or that of the model's name, or else any: the model may be in it."""
+    (project_in(tmp_path) / "models").mkdir()
+    assert Project.open(tmp_path).require_all().models == {}
+    for name in ("a", "churn"):
+        (tmp_path / "models" / f"{name}.yaml").write_text("model: [\n")
+    project = Project.open(tmp_path)
+    for told, ask in (
+        ("a.yaml", project.require_all),
+        ("churn.yaml", lambda: project.model("churn")),
+        ("a.yaml", lambda: project.model("b")),
+    ):
+        with pytest.raises(SpecError) as caught:
+            ask()
+        assert Path(caught.value.file).name == told
 
 
 def test_opening_writes_nothing(tmp_path: Path) -> None:

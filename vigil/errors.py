@@ -14,6 +14,15 @@ class VigilError(Exception):
     """Root of all errors raised on purpose by vigil."""
 
 
+def sentence_of(error: Exception) -> str:
+    """Say what went wrong; of an error that nobody foresaw, and that may say little, its type too.
+
+    >>> sentence_of(VigilError("nothing is due")), sentence_of(KeyError("age"))
+    ('nothing is due', "unexpected KeyError: 'age'")
+    """
+    return str(error) if isinstance(error, VigilError) else f"unexpected {type(error).__name__}: {error}"
+
+
 class SpecError(VigilError):
     """A specification file is wrong. ``file``, ``line`` (1-based, None when unknown) and ``key`` say where.
 
@@ -108,6 +117,10 @@ class StoreError(VigilError):
 
 class IncidentNotFound(StoreError):
     """No incident of this id is in the store."""
+
+
+class ChampionNotFound(StoreError):
+    """No version of the model is in service yet, or not the one that its predictions name."""
 
 
 class Conflict(VigilError):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vigil.errors import ModelNotFound, ProjectNotFound, StoreError
+from vigil.errors import ModelNotFound, ProjectNotFound, SpecError, StoreError
 from vigil.spec.load import PROJECT_FILE, load_models, load_project
 from vigil.spec.model import ModelSpec
 from vigil.spec.project import ProjectSpec
@@ -20,11 +20,15 @@ ENVIRONMENT_VARIABLE = "VIGIL_PROJECT"
 
 @dataclass(frozen=True)
 class Project:
-    """An opened project: its absolute folder, its specification, and its models by name."""
+    """An opened project: its absolute folder, its specification, its models by name, and why files of ``models/`` give none.
+
+    A file that is wrong is no reason to leave the models of the others unwatched. Where a person can correct it, :meth:`require_all`.
+    """
 
     folder: Path
     spec: ProjectSpec
     models: Mapping[str, ModelSpec]
+    refused: tuple[SpecError, ...] = ()
 
     @classmethod
     def open(cls, folder: Path | str) -> Project:
@@ -32,16 +36,33 @@ class Project:
 
         Raises:
             ProjectNotFound: there is no vigil.yaml in ``folder``.
-            SpecError: a specification is wrong.
+            SpecError: vigil.yaml is wrong.
         """
         folder = Path(folder).expanduser().resolve()
         if not (folder / PROJECT_FILE).is_file():
             raise ProjectNotFound(f"no {PROJECT_FILE} in {folder}; `vigil init {folder}` writes one")
-        return cls(folder, load_project(folder / PROJECT_FILE), load_models(folder))
+        return cls(folder, load_project(folder / PROJECT_FILE), *load_models(folder))
+
+    def require_all(self) -> Project:
+        """Return the project where every file of ``models/`` gives a model.
+
+        Raises:
+            SpecError: of the first that does not.
+        """
+        if self.refused:
+            raise self.refused[0]
+        return self
 
     def model(self, name: str) -> ModelSpec:
-        """Return a model's specification; raises ModelNotFound with the names that exist."""
+        """Return a model's specification.
+
+        Raises:
+            ModelNotFound: there is none; with the names that exist.
+            SpecError: there is none, and a file of ``models/`` that gives none may be its own.
+        """
         if name not in self.models:
+            if self.refused:
+                raise min(self.refused, key=lambda error: Path(error.file).stem != name)
             raise ModelNotFound(name, sorted(self.models))
         return self.models[name]
 

@@ -118,6 +118,19 @@ def test_looks_that_fail_are_an_incident_though_no_look_came_to_an_end(folder: P
     assert "00.parquet" in incident.causes[0]["why"]
 
 
+def test_a_wrong_specification_leaves_the_other_models_to_be_looked_at(folder: Path) -> None:
+    """By the fleet's run and by the one that asks people; both fail at their end and name the file."""
+    from flows.fleet import monitor_fleet
+    from flows.review import review
+
+    (folder / "models" / "a.yaml").write_text("model: a\n")
+    with pytest.raises(VigilError, match=r"1 of the models could not be looked at; .*models/a\.yaml:1: `owner`: this key is missing"):
+        monitor_fleet(str(folder), as_of(0))
+    assert len(Project.open(folder).store().decisions(MODEL)) == 1
+    with pytest.raises(VigilError, match=r"1 of the models have no review session; .*models/a\.yaml:1: "):
+        review(str(folder), as_of(0))
+
+
 def test_what_nobody_foresaw_about_one_model_leaves_the_others_to_be_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of two models ends in an error that is none of vigil's: the second is decided about, the run fails and names the first."""
     import flows.fleet

@@ -317,19 +317,27 @@ def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
 
 def test_two_files_of_one_model_are_an_error_that_names_both(tmp_path: Path) -> None:
     first, second = written(tmp_path, GOOD, "models/a.yaml"), written(tmp_path, "# copy\n" + GOOD, "models/b.yaml")
-    with pytest.raises(SpecError) as caught:
-        load_models(tmp_path)
-    assert str(caught.value) == (
+    models, (refused,) = load_models(tmp_path)
+    assert not models  # nobody knows which is meant
+    assert str(refused) == (
         f"{second}:2: `model`: the model 'churn' is specified in {first} already; give one of them another name, or delete one"
     )
 
 
+def test_a_wrong_file_takes_no_other_model_away(tmp_path: Path) -> None:
+    written(tmp_path, GOOD, "models/churn.yaml")
+    wrong = written(tmp_path, "model: [\n", "models/a.yaml")
+    models, (refused,) = load_models(tmp_path)
+    assert (list(models), refused.file) == (["churn"], str(wrong))
+
+
 def test_a_yml_file_is_an_error_because_it_would_not_be_read(tmp_path: Path) -> None:
     path = written(tmp_path, GOOD, "models/churn.yml")
-    with pytest.raises(SpecError, match=r"only \*\.yaml files are read here; rename it to churn\.yaml"):
-        load_models(tmp_path)
+    models, (refused,) = load_models(tmp_path)
+    assert (models, str(refused)) == ({}, f"{path}: only *.yaml files are read here; rename it to churn.yaml")
     path.rename(path.with_suffix(".yaml"))
-    assert list(load_models(tmp_path)) == ["churn"]
+    models, none = load_models(tmp_path)
+    assert (list(models), none) == (["churn"], ())
 
 
 def test_a_project_file_has_defaults_for_everything_not_written(tmp_path: Path) -> None:

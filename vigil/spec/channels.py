@@ -145,7 +145,7 @@ class AlertSettings(SpecModel):
     private_networks: tuple[str, ...] = ()  # that channels may connect to, as 10.1.0.0/16; public addresses always may
     attempts: Annotated[int, Field(ge=1)] = 40  # then dead letter; waits of 15 to 45 s, so about half an hour; convention
     timeout_seconds: Annotated[float, Field(gt=0, le=120)] = 10.0  # of one attempt, in all; convention
-    stale_days: Annotated[float, Field(gt=0, le=DAYS)] = 1.0  # looks back further than this are recorded and sent to nobody; convention
+    stale_days: Annotated[float, Field(gt=0, le=100_000)] = 1.0  # looks back further than this are recorded and sent to nobody; convention
     fleet_models: Annotated[int, Field(ge=2)] = 3  # models under which one column breaks before it is one incident; convention
     fleet_days: Annotated[int, Field(ge=0, le=DAYS)] = 1  # within which it begins under all of them; convention
     fleet_owner: str = ""  # of what many models share

@@ -37,26 +37,38 @@ def load_model(path: Path) -> ModelSpec:
     return _load(path, ModelSpec)
 
 
-def load_models(folder: Path) -> dict[str, ModelSpec]:
-    """Parse every ``models/*.yaml`` of a project's folder, by model name; empty where there is none.
+def load_models(folder: Path) -> tuple[dict[str, ModelSpec], tuple[SpecError, ...]]:
+    """Parse every ``models/*.yaml`` of a project's folder: the models by name, and why a file gives none, by file.
 
-    Raises SpecError also where two files specify the same model, and for a ``.yml`` file, which would not be read.
+    Of two files that specify the same model neither does, and a ``.yml`` file gives none: it would not be read.
     """
     models: dict[str, ModelSpec] = {}
+    refused = [
+        SpecError(f"only *.yaml files are read here; rename it to {path.with_suffix('.yaml').name}", file=str(path))
+        for path in (folder / MODELS_FOLDER).glob("*.yml")
+    ]
     files: dict[str, Path] = {}
-    for path in sorted((folder / MODELS_FOLDER).glob("*.yml")):
-        raise SpecError(f"only *.yaml files are read here; rename it to {path.with_suffix('.yaml').name}", file=str(path))
     for path in sorted((folder / MODELS_FOLDER).glob("*.yaml")):
-        spec = load_model(path)
-        if spec.model in models:
-            raise SpecError(
-                f"the model {spec.model!r} is specified in {files[spec.model]} already; give one of them another name, or delete one",
-                file=str(path),
-                line=read_mapping(path.read_text(encoding="utf-8-sig"), str(path)).key_lines["model"],
-                key="model",
-            )
-        models[spec.model], files[spec.model] = spec, path
-    return models
+        try:
+            spec = load_model(path)
+        except SpecError as error:
+            refused.append(error)
+            continue
+        if spec.model in files:
+            models.pop(spec.model, None)
+            refused.append(_second(spec.model, path, files[spec.model]))
+        else:
+            models[spec.model], files[spec.model] = spec, path
+    return models, tuple(sorted(refused, key=lambda error: error.file))
+
+
+def _second(model: str, path: Path, first: Path) -> SpecError:
+    return SpecError(
+        f"the model {model!r} is specified in {first} already; give one of them another name, or delete one",
+        file=str(path),
+        line=read_mapping(path.read_text(encoding="utf-8-sig"), str(path)).key_lines["model"],
+        key="model",
+    )
 
 
 def _load(path: Path, spec: type[Spec]) -> Spec:
