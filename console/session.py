@@ -44,7 +44,7 @@ class Session:
     def project(self) -> Project:
         from vigil.project import Project
 
-        return Project.open(self.folder())
+        return Project.open(self.folder()).require_all()
 
 
 def session_of(context: typer.Context) -> Session:
@@ -92,14 +92,14 @@ def flows_of(project: Project) -> Iterator[None]:
     Raises:
         OrchestratorError: a Prefect server is named, and does not answer; or none is named, and none starts.
     """
-    from flows.settings import start_own_server, use_project, without_heartbeats
+    from flows.settings import errors_said_once, start_own_server, use_project, without_heartbeats
 
     use_project(project)
     logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells where its temporary folder is
     _require_answer(os.environ.get("PREFECT_API_URL"))
     server = start_own_server()
     try:
-        with clean_stdout(), without_heartbeats():
+        with clean_stdout(), without_heartbeats(), errors_said_once():
             if server is not None:
                 import flows.monitor  # noqa: F401 - seconds that pass while the server starts
 

@@ -7,6 +7,7 @@ for vigil's own commands, Prefect's ephemeral server for Python that calls a flo
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -59,3 +60,21 @@ def without_heartbeats() -> Iterator[None]:
 
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
         yield
+
+
+@contextmanager
+def errors_said_once() -> Iterator[None]:
+    """Keep off the terminal what Prefect logs of runs that fail: the error reaches the caller, and Prefect's pages show the log."""
+    import prefect.main  # noqa: F401 - it sets up the handlers
+
+    def wanted(record: logging.LogRecord) -> bool:
+        return record.levelno != logging.ERROR or not record.name.startswith(("prefect.flow_runs", "prefect.task_runs"))
+
+    handlers = list(logging.getLogger().handlers)
+    for handler in handlers:
+        handler.addFilter(wanted)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(wanted)

@@ -59,6 +59,22 @@ def test_an_error_of_a_flow_keeps_nothing_open(tmp_path: Path, prefect_server: s
     assert held[0]() is None
 
 
+def test_the_error_of_a_flow_is_said_once(tmp_path: Path, prefect_server: str, caplog: pytest.LogCaptureFixture) -> None:
+    """By the command; Prefect would print it two or three times, each with its traceback."""
+    from prefect import flow
+
+    @flow
+    def look() -> None:
+        raise NotAllowed("not now")
+
+    with pytest.raises(NotAllowed), flows_of(Project.open(make_shop(tmp_path))):
+        look()
+    assert "not now" not in caplog.text
+    with pytest.raises(NotAllowed):
+        look()
+    assert "not now" in caplog.text
+
+
 def test_adopt_answers_with_the_champion(adopted: tuple[Path, list[dict[str, Any]]]) -> None:
     (champion,) = adopted[1]
     assert (champion["model"], champion["version"], champion["token"]) == (MODEL, "1", 1)
