@@ -27,6 +27,7 @@ def init(
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="Where the project is to lie. Default: here.")] = Path(),
 ) -> None:
     """Write a first project to edit. vigil.yaml, models/example.yaml and training.py; nothing that exists is overwritten."""
+    from console.exit_codes import UsageError
     from vigil.errors import NotAllowed
 
     standing = [str(folder / target) for target in FILES.values() if (folder / target).exists()]
@@ -34,8 +35,11 @@ def init(
         raise NotAllowed(f"{', '.join(standing)} is there already; nothing was written. Choose another folder, or move it away")
     for name, target in FILES.items():
         text = resources.files("console").joinpath("first_project", name).read_text(encoding="utf-8")
-        (folder / target).parent.mkdir(parents=True, exist_ok=True)
-        (folder / target).write_text(text, encoding="utf-8")
+        try:
+            (folder / target).parent.mkdir(parents=True, exist_ok=True)
+            (folder / target).write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{folder / target} cannot be written ({error.strerror}); name a folder of your own") from None
         sys.stdout.write(f"{folder / target}\n")
     say(f"Next: name your columns in {folder / 'models/example.yaml'}, then `vigil --project {folder} check`.")
 

@@ -29,6 +29,7 @@ CODES: dict[type[BaseException], ExitCode] = {
     errors.ProjectNotFound: ExitCode.USAGE,
     errors.ModelNotFound: ExitCode.USAGE,
     errors.IncidentNotFound: ExitCode.USAGE,
+    errors.ChampionNotFound: ExitCode.USAGE,
     errors.SourceError: ExitCode.DATA,
     errors.NotEnoughData: ExitCode.DATA,
     errors.LabelError: ExitCode.DATA,

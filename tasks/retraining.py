@@ -20,7 +20,7 @@ from vigil.challenger.make import Made, compare_with_champion, make_first
 from vigil.challenger.trainer import TrainerProcess
 from vigil.decision.pending import unfinished
 from vigil.decision.types import Action, Decision
-from vigil.errors import NotEnoughData, RegistryError, StoreError, TrainingFailed
+from vigil.errors import ChampionNotFound, NotEnoughData, RegistryError, TrainingFailed
 from vigil.measurement import WHOLE
 from vigil.project import Project
 from vigil.store.records import PromotionKind, Retraining, RetrainingState, Version
@@ -73,7 +73,7 @@ def open_retraining(project: str, decision_id: str, as_of: str | None = None) ->
     work, decision = Workspace.of_decision(project, decision_id)
     champion = work.store.champion(decision.model)
     if champion is None:
-        raise StoreError(f"{decision.model} has no champion to challenge; run `vigil adopt {decision.model}`")
+        raise ChampionNotFound(f"{decision.model} has no champion to challenge; run `vigil adopt {decision.model}`")
     work.store.request_retraining(decision_id, model=decision.model, champion=champion.version, at=moment_or_now(as_of))
     return work.retraining(decision_id)
 

@@ -39,7 +39,7 @@ def run(folder: Path, console: Console) -> None:
     began = time.monotonic()
     made = make_project(folder)
     console.print(
-        f"A year of real flights, played week by week in [bold]{escape(str(folder))}[/] (delete it to start anew)."
+        f"A year of real flights, played week by week in [bold]{escape(str(folder))}[/] (delete it to start anew): two to five minutes."
         if made
         else f"Going on in [bold]{escape(str(folder))}[/], which is there already (delete it to start anew)."
     )

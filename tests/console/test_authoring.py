@@ -44,6 +44,13 @@ def test_nothing_that_exists_is_overwritten(tmp_path: Path) -> None:
     assert (tmp_path / "training.py").read_text() == "mine"
 
 
+def test_where_nothing_can_be_written_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    result = call(None, "init", str(tmp_path / "file" / "own"))
+    assert result.exit_code == 2
+    assert "vigil.yaml cannot be written (Not a directory); name a folder of your own" in result.stderr
+
+
 def test_the_schema_is_printed_as_json_of_the_kind_asked_for() -> None:
     assert json.loads(call(None, "schema").stdout)["title"] == "ModelSpec"
     assert json.loads(call(None, "schema", "project").stdout)["title"] == "ProjectSpec"

@@ -286,7 +286,7 @@ def test_a_healthy_window_says_how_it_stands() -> None:
     sound = evidence()
     sound = replace(sound, current=replace(sound.current, drift=replace(drift(Verdict.OK), value=0.0, detail={"drifted": {}})))
     assert decide(sound, a_spec()).reason == (
-        "Nothing is in breach: no feature has drifted (30 % of the importance is tolerated); "
+        "Nothing that decides is in breach: no feature has drifted (30 % of the importance is tolerated); "
         "roc_auc is 0.7 (0.68 to 0.72) on 400 labels, the limit is 0.66."
     )
 

@@ -46,7 +46,7 @@ def test_a_decision_is_its_explanation_and_what_was_judged_worst_first() -> None
     assert page[:4] == [
         "## HOLD",
         "",
-        "m, 2013-04-05 to 2013-04-12: Hold: do nothing. Nothing is in breach: features with 60 % of the importance have "
+        "m, 2013-04-05 to 2013-04-12: Hold: do nothing. Nothing that decides is in breach: features with 60 % of the importance have "
         "drifted (temp, hour; "
         "30 % is tolerated); roc_auc is 0.7 (0.68 to 0.72) on 400 labels, the limit is 0.66.",
         "",

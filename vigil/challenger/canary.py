@@ -17,7 +17,7 @@ from vigil.challenger.make import SERVED, served_by
 from vigil.challenger.rows import LABEL, WEIGHT
 from vigil.challenger.shadow import held_for, kept_of, windows_since
 from vigil.decision.types import Decision
-from vigil.errors import NotEnoughData, StoreError
+from vigil.errors import ChampionNotFound, NotEnoughData, StoreError
 from vigil.evaluation.look import Look
 from vigil.measurement import WHOLE
 from vigil.performance.intervals import Interval
@@ -66,11 +66,11 @@ def route_of(store: Store, spec: ModelSpec) -> Route:
     """Return who serves now. A challenger that won over a champion that serves no more gets nothing.
 
     Raises:
-        StoreError: the model has no champion yet.
+        ChampionNotFound: the model has no champion yet.
     """
     champion = store.champion(spec.model)
     if champion is None:
-        raise StoreError(f"{spec.model} has no champion yet, so nothing serves; run `vigil adopt {spec.model}`")
+        raise ChampionNotFound(f"{spec.model} has no champion yet, so nothing serves; run `vigil adopt {spec.model}`")
     for retraining in store.retrainings(spec.model):
         if retraining.state is RetrainingState.CANARY and retraining.champion == champion.version:
             looks = store.challenger_looks(spec.model, decision_id=retraining.decision_id)

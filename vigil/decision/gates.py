@@ -84,7 +84,7 @@ def passing(evidence: Evidence, spec: ModelSpec) -> GateResult:
     judged = (found[0], BREACH), (found[1], WORSE), (worth, BREACH)
     if any(m is not None and m.verdict in worse for m, worse in judged):
         return GateResult(PASSING, GateState.FIRED, f"It does not last yet: {counts_of(counts)}. Now {now}.", numbers)
-    return GateResult(PASSING, GateState.FIRED, f"Nothing is in breach: {now}.", numbers)
+    return GateResult(PASSING, GateState.FIRED, f"Nothing that decides is in breach: {now}.", numbers)
 
 
 def release(evidence: Evidence, spec: ModelSpec) -> GateResult:

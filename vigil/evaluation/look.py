@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from vigil import __version__
-from vigil.errors import NotAllowed, SourceError, StoreError
+from vigil.errors import ChampionNotFound, NotAllowed, SourceError
 from vigil.evaluation.batches import batches_of
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.sources.tables import ModelSource
@@ -55,7 +55,7 @@ def look_at(source: ModelSource, store: Store, spec: ModelSpec, window: Window, 
     Raises:
         NotAllowed: ``as_of`` lies before the window's end.
         SourceError: a file is unreadable or not what is on record of it; else what the window's files hold is put on record.
-        StoreError: the rows were scored by a version that vigil does not know, or the model has no version yet.
+        ChampionNotFound: the rows were scored by a version that vigil does not know, or the model has no version yet.
     """
     if as_of < window.end:
         raise NotAllowed(f"window {window.key} of {spec.model} has not ended as of {as_of.isoformat()}; look at it after its end")
@@ -134,7 +134,7 @@ def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Ve
         known = store.version(spec.model, name)
         if known is None:
             names = ", ".join(v.version for v in store.versions(spec.model)) or "none"
-            raise StoreError(
+            raise ChampionNotFound(
                 f"most rows of {spec.model} were scored by version {name!r}, which vigil does not know (known: {names}); "
                 f"register it, or for a first version run `vigil adopt {spec.model}`"
             )
@@ -142,7 +142,7 @@ def serving_version(store: Store, spec: ModelSpec, counts: dict[str, int]) -> Ve
     champion = store.champion(spec.model)
     known = store.version(spec.model, champion.version) if champion is not None else None
     if known is None:
-        raise StoreError(f"{spec.model} has no champion yet; run `vigil adopt {spec.model}`")
+        raise ChampionNotFound(f"{spec.model} has no champion yet; run `vigil adopt {spec.model}`")
     return known
 
 

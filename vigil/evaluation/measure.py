@@ -11,7 +11,7 @@ from vigil.business.kpi import measure_kpis
 from vigil.business.value import measure_value
 from vigil.challenger.project_code import importable
 from vigil.drift.measure import measure_drift
-from vigil.errors import SourceError, StoreError
+from vigil.errors import ChampionNotFound, SourceError
 from vigil.evaluation.baseline import baseline_of
 from vigil.evaluation.earlier import maturity_of, predictions_of
 from vigil.evaluation.kind import kind_measurements
@@ -167,5 +167,5 @@ def version_of(store: Store, look: Look) -> Version:
     """Return the record of the looked-at version."""
     version = store.version(look.model, look.version)
     if version is None:
-        raise StoreError(f"version {look.version} of {look.model} is not in the store; run `vigil adopt {look.model}`")
+        raise ChampionNotFound(f"version {look.version} of {look.model} is not in the store; run `vigil adopt {look.model}`")
     return version

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from vigil.errors import NotEnoughData, StoreError
+from vigil.errors import ChampionNotFound, NotEnoughData
 from vigil.labels.keeping import kept_plan
 from vigil.labels.request import write_rows
 from vigil.review.queue import Pick, Why, purposive
@@ -62,7 +62,7 @@ def open_session(source: ModelSource, store: Store, spec: ModelSpec, window: Win
 
     Raises:
         NotAllowed: the window's labels are not due yet.
-        StoreError: the model has no champion.
+        ChampionNotFound: the model has no champion.
     """
     session_id = session_id_of(spec, window, rows, seed)
     for kept in store.review_sessions(spec.model):
@@ -71,7 +71,7 @@ def open_session(source: ModelSource, store: Store, spec: ModelSpec, window: Win
     champion = store.champion(spec.model)
     version = None if champion is None else store.version(spec.model, champion.version)
     if version is None:
-        raise StoreError(f"{spec.model} has no version in service; run `vigil adopt {spec.model}`")
+        raise ChampionNotFound(f"{spec.model} has no version in service; run `vigil adopt {spec.model}`")
     try:
         plan = kept_plan(source, store, spec, window, budget=max(round(spec.labels.control * rows), 2), seed=seed, now=now)
     except NotEnoughData:  # every row has a label
