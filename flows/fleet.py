@@ -12,7 +12,7 @@ from tasks.alert import drain_outbox
 from tasks.look import list_models, list_windows
 from tasks.promotion import expire_approvals, follow_registry
 from tasks.retraining import hand_over, list_unfinished
-from tasks.watch import turn_of, watch_runs
+from tasks.watch import fail_turns, turn_of, watch_runs
 from vigil.errors import VigilError, sentence_of
 
 
@@ -42,6 +42,7 @@ def monitor_fleet(project: str, as_of: str | None = None) -> list[dict[str, Any]
                 expire_approvals(project, model)
         except Exception as error:  # what nobody foresaw about one model is no reason to leave the others alone
             failures.append(f"{model}: {sentence_of(error)}")
+    fail_turns(project)
     watch_runs(project)
     drain_outbox(project, patience_seconds=0.0)
     if failures:

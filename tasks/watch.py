@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from textwrap import shorten
 
 from prefect import task
@@ -15,8 +16,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run as present
 
 from vigil.alerts.monitoring import alert_on_runs
-from vigil.errors import Conflict
+from vigil.errors import Conflict, SpecError, sentence_of
 from vigil.project import Project
+from vigil.spec.model import ModelSpec
+from vigil.store.contract import Store
 from vigil.store.records import FlowRun
 
 LONGEST = 300  # characters of why a run failed: a log has the rest
@@ -42,14 +45,36 @@ def turn_of(project: str, model: str) -> Iterator[None]:
 
 
 @task(cache_policy=NO_CACHE)
+def fail_turns(project: str) -> None:
+    """Keep that the turn of each model whose file is wrong has failed: a model that nobody looks at is told to people."""
+    opened, now = Project.open(project), datetime.now(UTC)
+    with opened.store() as store:
+        for spec, error in _refused(opened, store):
+            run_id = f"{present.id}:{spec.model}:refused"
+            if store.begin_flow_run(FlowRun(run_id, spec.model, now)):
+                _end(project, run_id, sentence_of(error))
+
+
+@task(cache_policy=NO_CACHE)
 def watch_runs(project: str) -> None:
     opened, now = Project.open(project), datetime.now(UTC)
     with opened.store() as store:
-        for spec in opened.models.values():
+        for spec in (*opened.models.values(), *(spec for spec, _ in _refused(opened, store))):
             try:
                 alert_on_runs(store, spec, opened.spec.alerts, now)
             except Conflict:  # somebody acted on its incident, or another run watches too: the next one sees what it wrote
                 continue
+
+
+def _refused(project: Project, store: Store) -> Iterator[tuple[ModelSpec, SpecError]]:
+    """Yield each model that a wrong file is about, by the file's name, as its champion's specification has it; and what is wrong."""
+    for error in project.refused:
+        model = Path(error.file).stem
+        champion = store.champion(model)
+        version = None if champion is None else store.version(model, champion.version)
+        body = None if version is None else store.spec(version.spec_hash)
+        if body is not None and model not in project.models:
+            yield ModelSpec.model_validate_json(body), error
 
 
 def _end(project: str, run_id: str, failure: str) -> None:

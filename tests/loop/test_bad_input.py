@@ -131,6 +131,20 @@ def test_a_wrong_specification_leaves_the_other_models_to_be_looked_at(folder: P
         review(str(folder), as_of(0))
 
 
+def test_a_model_whose_specification_went_wrong_is_told_to_people(folder: Path) -> None:
+    """Nobody looks at it any more. Its turns fail, and from the second on that is an incident, by the champion's specification."""
+    from flows.fleet import monitor_fleet
+
+    spec = folder / "models" / f"{MODEL}.yaml"
+    spec.write_text(spec.read_text() + "windws: {days: 7}\n")
+    for _ in range(2):
+        with pytest.raises(VigilError, match="1 of the models could not be looked at"):
+            monitor_fleet(str(folder), as_of(0))
+    (incident,) = incidents_of(Project.open(folder).store(), MODEL).values()
+    assert incident.about_runs
+    assert "`windws`: " in incident.causes[0]["why"]
+
+
 def test_what_nobody_foresaw_about_one_model_leaves_the_others_to_be_looked_at(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first of two models ends in an error that is none of vigil's: the second is decided about, the run fails and names the first."""
     import flows.fleet
