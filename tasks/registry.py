@@ -162,7 +162,7 @@ class Registry:
         with self._speaking(f"loading {model} version {version}"), importable(self.folder), tempfile.TemporaryDirectory() as scratch:
             location = self._client.get_model_version_download_uri(model, self._version(model, version).version)
             copy = None if urlsplit(location).scheme in ("", "file") else scratch
-            if copy is None and not (kept := Path(url2pathname(urlsplit(location).path))).exists():
+            if copy is None and not (kept := _path_of(location)).exists():
                 raise RegistryError(
                     f"the files of {model} version {version} are not at {kept}, where MLflow has them by absolute path. Restore them; "
                     "where the project's folder was moved, move it back, or leave a symbolic link to it in its old place"
@@ -198,15 +198,20 @@ class Registry:
         return min(self._client.search_model_versions(wanted), key=lambda version: int(version.version), default=None)
 
     def _experiment(self, spec: ModelSpec) -> str:
+        """The experiment of the model; in a copied project another one, or its files would go into the folder that it is a copy of."""
         from mlflow.exceptions import MlflowException
 
-        known = self._client.get_experiment_by_name(spec.model)
+        name, own = spec.model, None if self._remote else self._artifacts / spec.model
+        known = self._client.get_experiment_by_name(name)
+        if known is not None and own is not None and _is_of_another_folder(known.artifact_location, own):
+            name = f"{spec.model} in {self.folder}"
+            known = self._client.get_experiment_by_name(name)
         if known is None:
-            location = None if self._remote else (self._artifacts / spec.model).as_uri()
+            location = None if own is None else own.as_uri()
             try:
-                return str(self._client.create_experiment(spec.model, artifact_location=location, tags={"vigil.owner": spec.owner}))
+                return str(self._client.create_experiment(name, artifact_location=location, tags={"vigil.owner": spec.owner}))
             except MlflowException:
-                known = self._client.get_experiment_by_name(spec.model)
+                known = self._client.get_experiment_by_name(name)
                 if known is None:  # it was not that another process was first
                     raise
         return str(known.experiment_id)
@@ -412,6 +417,17 @@ def _without_password(uri: str) -> str:
         return uri
     host = parts.hostname or ""
     return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}{f':{parts.port}' if parts.port else ''}"))
+
+
+def _path_of(location: str) -> Path:
+    """The path of a ``file:`` URL, or of a path."""
+    return Path(url2pathname(urlsplit(location).path))
+
+
+def _is_of_another_folder(location: str, own: Path) -> bool:
+    """Tell whether artifacts are laid out as ``own`` is, elsewhere: MLflow keeps the absolute path of the project that was copied."""
+    there = _path_of(location)
+    return there.parts[-2:] == own.parts[-2:] and there.resolve() != own.resolve()
 
 
 def _places(spec: ModelSpec) -> dict[str, str | None]:

@@ -108,7 +108,7 @@ def wrong(folder: Path) -> list[str]:
     project = Project.open(folder)
     registry = Registry(project)
     client = MlflowClient(tracking_uri=registry.uri, registry_uri=registry.uri)
-    experiment = client.get_experiment_by_name(MODEL)
+    experiments = [each.experiment_id for each in client.search_experiments()]
     with project.store() as store:
         decisions, retrainings = store.decisions(MODEL), store.retrainings(MODEL)
         approval = store.approval(decisions[-1].decision_id) if decisions else None
@@ -120,7 +120,7 @@ def wrong(folder: Path) -> list[str]:
             "answer": (None if approval is None else (approval.answer, approval.by), ("approved", "ada")),
             "versions in MLflow": (sorted(str(each.version) for each in client.search_model_versions(f"name = '{MODEL}'")), ["1", "2"]),
             "alias": (registry.alias_version(MODEL, "champion"), "2"),
-            "open runs": (len(client.search_runs([experiment.experiment_id], filter_string="attributes.status = 'RUNNING'")), 0),
+            "open runs": (len(client.search_runs(experiments, filter_string="attributes.status = 'RUNNING'")), 0),
             "ledger": (store.verify_ledger().broken, None),
         }
     return [f"{name}: {there}, not {wanted}" for name, (*there, wanted) in expected.items() if any(each != wanted for each in there)]

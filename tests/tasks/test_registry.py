@@ -306,6 +306,20 @@ def test_a_model_whose_project_was_moved_says_where_its_files_are_missed(registr
     assert Registry(project(moved)).load_model(NAME, "1").n_features_in_ == 1
 
 
+def test_a_copied_project_keeps_its_versions_in_its_own_folder(registry: Registry, folder: Path) -> None:
+    """What is tried in a copy leaves no file in the folder that it is a copy of; old versions are read from where they lie."""
+    registry.register(SPEC, candidate())
+    before = sorted(folder.rglob("*"))
+    copied = Path(shutil.copytree(folder, folder.with_name("copy")))
+    in_copy = Registry(project(copied))
+    for _ in range(2):
+        assert in_copy.register(SPEC, candidate("d-2")) == "2"
+    assert in_copy.register(SPEC, candidate("d-3")) == "3"
+    assert sorted(folder.rglob("*")) == before
+    assert [in_copy.load_model(NAME, version).n_features_in_ for version in "123"] == [1, 1, 1]
+    assert len(client(copied).search_experiments(filter_string=f"name LIKE '{NAME}%'")) == 2
+
+
 def test_a_folder_of_files_is_refused_as_registry(tmp_path: Path) -> None:
     """MLflow's file store has no registry; the message names what is expected."""
     with pytest.raises(RegistryError, match=r"expected sqlite:///state/mlflow\.db"):
