@@ -60,6 +60,9 @@ def hoards(rows, spec, params):
 def hangs(rows, spec, params):
     time.sleep(600)
 
+def asks(rows, spec, params):
+    input("which rows? ")
+
 def quits(rows, spec, params):
     sys.exit("no rows for me")
 
@@ -125,6 +128,7 @@ def test_each_frame_gets_the_model_that_was_fitted_to_it_in_another_process(fold
         ("exhausts", {}, TrainingOutcome.OUT_OF_MEMORY, "no room for the kernel matrix"),
         ("hoards", {"memory_mb": 600}, TrainingOutcome.OUT_OF_MEMORY, r"held [\d,]+ MB, training.limits.memory_mb is 600"),
         ("hangs", {"seconds": 0.5}, TrainingOutcome.TIMED_OUT, r"was not done after 0.5 s \(training.limits.seconds\)"),
+        ("asks", {}, TrainingOutcome.RAISED, "raised EOFError"),
         ("quits", {}, TrainingOutcome.RAISED, "trainer 'vt_process:quits' raised SystemExit: no rows for me"),
         ("leaves", {}, TrainingOutcome.CRASHED, "ended with exit code 3 before it answered. The last it printed: the last words"),
         ("dies", {}, TrainingOutcome.CRASHED, "was ended by SIGSEGV"),

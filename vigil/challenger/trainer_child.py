@@ -27,7 +27,7 @@ from vigil.errors import TrainingFailed, TrainingOutcome, VigilError
 
 def main(folder: Path, reference: str, request: int, answer: int) -> None:
     asked, code = threading.Event(), ""
-    threading.Thread(target=_listen, args=(asked,), daemon=True).start()
+    threading.Thread(target=_listen, args=(_taken_input(), asked), daemon=True).start()
     try:
         trainer = load_trainer(folder, reference)
         asked.wait()
@@ -38,7 +38,7 @@ def main(folder: Path, reference: str, request: int, answer: int) -> None:
         models, searched, outcome, message = b"", None, error.outcome, str(error)
     except VigilError as error:
         models, searched, outcome, message = b"", None, TrainingOutcome.UNUSABLE, str(error)
-    except (SystemExit, KeyboardInterrupt) as error:  # let through, it would abort the interpreter while the other thread reads
+    except (SystemExit, KeyboardInterrupt) as error:  # let through, it would end the process without an answer
         models, searched, outcome = b"", None, TrainingOutcome.RAISED
         message = f"trainer {reference!r} raised {type(error).__name__}: {error}"
     with os.fdopen(answer, "wb") as file:
@@ -61,11 +61,20 @@ def _fitted(trainer: Trainer, folder: Path, request: int) -> tuple[bytes, Search
     return pickled, searched
 
 
-def _listen(asked: threading.Event) -> None:
+def _taken_input() -> int:
+    """Take standard input and leave an empty one: a trainer that asks a question is told at once that nobody answers."""
+    taken, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+    return taken
+
+
+def _listen(to: int, asked: threading.Event) -> None:
     """Pass on the first line; at the end of the file, which is the end of the other process, end this one and its children."""
-    if sys.stdin.buffer.readline():
-        asked.set()
-        sys.stdin.buffer.read()
+    with os.fdopen(to, "rb") as file:
+        if file.readline():
+            asked.set()
+            file.read()
     os.killpg(0, signal.SIGKILL)
 
 
