@@ -331,8 +331,9 @@ def test_a_wrong_file_takes_no_other_model_away(tmp_path: Path) -> None:
     assert (list(models), refused.file) == (["churn"], str(wrong))
 
 
-def test_a_yml_file_is_an_error_because_it_would_not_be_read(tmp_path: Path) -> None:
-    path = written(tmp_path, GOOD, "models/churn.yml")
+@pytest.mark.parametrize("ending", ["yml", "YAML"])
+def test_a_yml_file_is_an_error_because_it_would_not_be_read(tmp_path: Path, ending: str) -> None:
+    path = written(tmp_path, GOOD, f"models/churn.{ending}")
     models, (refused,) = load_models(tmp_path)
     assert (models, str(refused)) == ({}, f"{path}: only *.yaml files are read here; rename it to churn.yaml")
     path.rename(path.with_suffix(".yaml"))

@@ -40,12 +40,13 @@ def load_model(path: Path) -> ModelSpec:
 def load_models(folder: Path) -> tuple[dict[str, ModelSpec], tuple[SpecError, ...]]:
     """Parse every ``models/*.yaml`` of a project's folder: the models by name, and why a file gives none, by file.
 
-    Of two files that specify the same model neither does, and a ``.yml`` file gives none: it would not be read.
+    Of two files that specify the same model neither does, and a ``.yml`` or ``.YAML`` file gives none: it would not be read.
     """
     models: dict[str, ModelSpec] = {}
     refused = [
         SpecError(f"only *.yaml files are read here; rename it to {path.with_suffix('.yaml').name}", file=str(path))
-        for path in (folder / MODELS_FOLDER).glob("*.yml")
+        for path in (folder / MODELS_FOLDER).glob("*.*")
+        if path.suffix != ".yaml" and path.suffix.lower() in (".yaml", ".yml")
     ]
     files: dict[str, Path] = {}
     for path in sorted((folder / MODELS_FOLDER).glob("*.yaml")):
