@@ -27,6 +27,8 @@ from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import as_utc, parse_moment
 
+AS_SHOWN = 1e-5  # by how much a spreadsheet may round a probability: it saves a CSV with the 6 to 10 digits that it shows
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -160,14 +162,14 @@ def _answers(table: Sequence[Mapping[str, Any]], plan: Plan, spec: ModelSpec, pa
         probability = _number(row[chance])
         if probability is None or not 0 < probability <= 1:
             raise wrong(f"expected a probability in (0, 1], as in the request, got {row[chance]!r}", chance)
-        if not math.isclose(probability, asked_with, rel_tol=1e-9):
+        if not math.isclose(probability, asked_with, rel_tol=AS_SHOWN):
             raise wrong(f"the request had {asked_with!r}, got {row[chance]!r}; leave the column as it was", chance)
         answer = Answer(
             number,
             each,
             label_of(row[columns.label], spec, wrong),
             _moment(row.get(columns.label_time), now, columns.label_time, wrong),
-            probability,
+            asked_with,
         )
         if answer.observed_at > now:
             raise wrong(
