@@ -192,6 +192,7 @@ def test_probabilities_that_a_spreadsheet_rounded_are_those_of_the_request(work:
     assert set(rows["inclusion_probability"].astype(float)) != exact
     rows.to_csv(path, index=False)
     done = taken_in(work, plan, path)
+    assert done.path is not None
     assert set(pd.read_parquet(done.path)["inclusion_probability"]) == exact
 
 

@@ -43,10 +43,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did; ``new`` is False where the same labels had been imported before."""
+    """What an import did; ``new`` is False, and ``path`` None, where the same labels had been imported before."""
 
     plan_id: str
-    path: Path
+    path: Path | None
     asked: int
     answered: int
     new: bool
@@ -99,7 +99,7 @@ def keep_answers(source: ModelSource, spec: ModelSpec, plan: Plan, answers: Sequ
         partial = file.with_name(f".{file.name}.partial")
         partial.write_bytes(body)
         partial.replace(file)
-    return Imported(plan.plan_id, file, len(answers), sum(given.values()), new)
+    return Imported(plan.plan_id, file if new else None, len(answers), sum(given.values()), new)
 
 
 def read_table(path: Path) -> Iterator[dict[str, Any]]:
