@@ -77,10 +77,10 @@ def import_(
     now = datetime.now(UTC) if as_of is None else moment(as_of)
     done = import_answers(work.source, work.spec, plans_of(work.store, model), file, now=now)
     if as_json:
-        print_json([asdict(done) | {"path": str(done.path)}])
+        print_json([asdict(done) | {"path": str(done.path) if done.new else None}])
     else:
-        already = "" if done.new else " (imported before; nothing changed)"
-        say(f"{done.answered} of {done.asked} labels of plan {done.plan_id}{already}: {done.path}")
+        said = f": {done.path}" if done.new else " (imported before; nothing changed)."
+        say(f"{done.answered} of {done.asked} labels of plan {done.plan_id}{said}")
 
 
 @app.command()

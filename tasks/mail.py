@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import smtplib
 import ssl
+from collections.abc import Mapping
 
 from vigil.alerts.delivery import Attempt
 from vigil.alerts.message import Message
@@ -22,17 +23,24 @@ def send_mail(channel: Channel, message: Message, password: str | None, timeout:
         with _connected(channel, timeout) as server:
             if channel.username is not None and password is not None:
                 server.login(channel.username, password)
-            server.send_message(email(message, channel))
-        return Attempt(True, "accepted by the server")
+            refused = server.send_message(email(message, channel))
+        return Attempt(True, f"accepted by the server{_but_for(refused)}")
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         return Attempt(False, f"all recipients were refused ({', '.join(map(str, codes))})", permanent=all(code >= 500 for code in codes))
     except smtplib.SMTPResponseException as error:
         return Attempt(False, f"SMTP {error.smtp_code}", permanent=error.smtp_code >= 500)
+    except smtplib.SMTPNotSupportedError as error:
+        return Attempt(False, f"the server cannot do what is asked of it: {error}")
     except TimeoutError:
         return Attempt(False, f"no answer within {timeout:g} s")
     except (OSError, smtplib.SMTPException) as error:
         return Attempt(False, f"no answer: {type(error).__name__}")
+
+
+def _but_for(refused: Mapping[str, tuple[int, bytes]]) -> str:
+    """Some of several recipients: the others have the mail, so it is delivered and not tried again."""
+    return ", but not for " + ", ".join(f"{name} ({code})" for name, (code, _) in refused.items()) if refused else ""
 
 
 def _connected(channel: Channel, timeout: float) -> smtplib.SMTP:

@@ -54,7 +54,8 @@ def test_it_comes_back_and_status_shows_it(shop: Path) -> None:
     (done,) = answer(shop, "labels", "import", MODEL, str(filled(Path(plan["path"]))))
     assert (done["asked"], done["answered"], done["new"]) == (6, 6, True)
     (again,) = answer(shop, "labels", "import", MODEL, plan["path"])
-    assert not again["new"]
+    assert Path(done["path"]).is_file()
+    assert (again["new"], again["path"]) == (False, None)
     after, _ = answer(shop, "labels", "status", MODEL)
     assert (after["plans_open"], after["plans_answered"]) == ([], [plan["plan_id"]])
     assert (after["control_labels"], after["control_value"]) == (0, None)  # the week was not looked at again since

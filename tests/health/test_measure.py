@@ -46,14 +46,20 @@ def measured(rows: ibis.Table, spec: ModelSpec, version: str = "1") -> dict[str,
 def test_the_rows_of_the_version_are_counted_ranked_and_their_errors_shared() -> None:
     found = measured(log(), make_spec())
     assert {name: m.value for name, m in found.items()} == {
-        "rows": 101.0,
+        "rows": 110.0,
         "latency_p50_ms": 50.0,
         "latency_p95_ms": 95.0,
         "latency_p99_ms": 99.0,
         "error_rate": 1 / 101,
     }
-    assert {m.n for m in found.values()} == {101}
+    assert {m.n for name, m in found.items() if name != "rows"} == {101}
     assert found["error_rate"].detail == {"errors": 1}
+
+
+def test_what_another_version_takes_over_is_no_lost_volume() -> None:
+    """Of 110 rows a canary serves 9, then 40: the model is asked as often as before."""
+    half = ["1"] * 70 + ["2"] * 40
+    assert [measured(rows, make_spec())["rows"].value for rows in (log(), log(model_version=half))] == [110.0, 110.0]
 
 
 def test_a_boolean_error_that_is_false_is_none() -> None:
@@ -69,7 +75,7 @@ def test_all_versions_count_where_asked_for() -> None:
 
 
 def test_a_version_logged_as_a_number_is_the_version_of_that_name() -> None:
-    assert measured(log(model_version=[1] * 101 + [2] * 9), make_spec(), "2")["rows"].value == 9.0
+    assert measured(log(model_version=[1] * 101 + [2] * 9), make_spec(), "2")["error_rate"].n == 9
 
 
 def test_quantiles_are_numpys() -> None:
@@ -111,10 +117,14 @@ def test_a_column_that_is_not_logged_is_not_measured() -> None:
 
 @pytest.mark.parametrize("version", ["3", WHOLE])
 def test_no_rows_are_not_enough_data(version: str) -> None:
-    rows = log() if version == "3" else log().filter(ibis.literal(False))
-    found = measured(rows, make_spec(), version)
+    found = measured(log().filter(ibis.literal(False)), make_spec(), version)
     assert len(found) == 5
     assert {(m.value, m.verdict, m.n) for m in found.values()} == {(None, Verdict.NOT_ENOUGH_DATA, 0)}
+
+
+def test_a_version_without_rows_has_not_enough_data_of_its_own() -> None:
+    found = measured(log(), make_spec(), "3")
+    assert {(m.value, m.verdict, m.n) for name, m in found.items() if name != "rows"} == {(None, Verdict.NOT_ENOUGH_DATA, 0)}
 
 
 def test_rows_without_a_latency_are_left_out_of_its_quantiles() -> None:
@@ -122,7 +132,7 @@ def test_rows_without_a_latency_are_left_out_of_its_quantiles() -> None:
     known = ibis.ifelse(ibis._.latency_ms < 50, float("nan"), ibis._.latency_ms)
     rows = log().mutate(latency_ms=ibis.ifelse(ibis._.latency_ms < 25, ibis.null("float64"), known))
     found = measured(rows, make_spec())
-    assert (found["latency_p50_ms"].value, found["latency_p50_ms"].n, found["rows"].n) == (75.0, 51, 101)
+    assert (found["latency_p50_ms"].value, found["latency_p50_ms"].n, found["error_rate"].n) == (75.0, 51, 101)
 
 
 @pytest.mark.parametrize("unknown", [None, float("nan")])
@@ -130,7 +140,7 @@ def test_no_latency_in_any_row_is_not_enough_data(unknown: float | None) -> None
     rows = log().mutate(latency_ms=ibis.literal(unknown, type="float64"))
     found = measured(rows, make_spec())
     assert (found["latency_p95_ms"].value, found["latency_p95_ms"].verdict, found["latency_p95_ms"].n) == (None, Verdict.NOT_ENOUGH_DATA, 0)
-    assert found["rows"].value == 101.0
+    assert found["error_rate"].n == 101
 
 
 def test_whole_number_latencies_are_measured() -> None:

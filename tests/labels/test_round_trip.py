@@ -182,6 +182,20 @@ def test_the_window_is_measured_anew_with_them_and_an_earlier_look_sees_none(wor
     assert not examine(work).new
 
 
+def test_probabilities_that_a_spreadsheet_rounded_are_those_of_the_request(work: Workspace) -> None:
+    """A spreadsheet saves a CSV with the digits that it shows; what counts is the request's own probability."""
+    plan = plan_of(work)
+    path = answered(asked_for(work, plan))
+    exact = {plan.probability[stratum] for _, stratum in plan.chosen}
+    rows = pd.read_csv(path)
+    rows["inclusion_probability"] = [f"{each:.6g}" for each in rows["inclusion_probability"]]
+    assert set(rows["inclusion_probability"].astype(float)) != exact
+    rows.to_csv(path, index=False)
+    done = taken_in(work, plan, path)
+    assert done.path is not None
+    assert set(pd.read_parquet(done.path)["inclusion_probability"]) == exact
+
+
 def test_the_same_file_again_changes_nothing(work: Workspace) -> None:
     plan = plan_of(work)
     path = answered(asked_for(work, plan))

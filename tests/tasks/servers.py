@@ -102,6 +102,8 @@ def mail_server(answer: str = "250 taken") -> Iterator[MailServer]:
                     if state.answer == "drop":
                         return
                     say(state.answer)
+                elif verb == "RCPT" and "nobody@" in line:
+                    say("550 no such mailbox")
                 elif verb == "QUIT":
                     say("221 bye")
                     return

@@ -186,8 +186,14 @@ class TestMail:
     def test_an_unencrypted_server_is_refused_where_encryption_is_asked_for(self) -> None:
         with mail_server() as server:
             attempt = send({**self.channel(server.port), "encryption": "starttls"})
-        assert not attempt.delivered
+        assert attempt == Attempt(False, "the server cannot do what is asked of it: STARTTLS extension not supported by server.")
         assert server.mails == []
+
+    def test_one_of_two_recipients_who_is_refused_is_named(self) -> None:
+        with mail_server() as server:
+            attempt = send(self.channel(server.port, to=["ops@example.org", "nobody@example.org"]))
+        assert attempt == Attempt(True, "accepted by the server, but not for nobody@example.org (550)")
+        assert len(server.mails) == 1
 
     def test_the_password_is_given_and_not_told(self) -> None:
         with mail_server("535 no") as server:

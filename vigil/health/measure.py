@@ -14,9 +14,9 @@ LATENCY_QUANTILES = {"latency_p50_ms": 0.50, "latency_p95_ms": 0.95, "latency_p9
 
 
 def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[Measurement, ...]:
-    """Measure the rows of ``version`` (``*``: of all versions) in one aggregate of the engine.
+    """Measure the rows of ``version`` (``*``: of all versions) in one aggregate of the engine, and count those of all.
 
-    - ``rows``: how many predictions were logged; shown.
+    - ``rows``: how many predictions were logged, by all versions: what a canary or a new version takes over is not lost; shown.
     - ``latency_p50_ms``, ``latency_p95_ms``, ``latency_p99_ms``: quantiles of the latencies logged, in milliseconds, linear
       between the two nearest (Hyndman & Fan 1996, type 7); p95 judged against ``spec.health.latency_p95_ms``, others shown.
     - ``error_rate``: share of rows whose error is not null (a boolean one: is true), judged against ``spec.health.error_rate``.
@@ -30,7 +30,7 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
     Args:
         rows: the window's rows of the prediction log, under the log's own names.
     """
-    columns = spec.columns
+    columns, every = spec.columns, int(rows.count().to_pyarrow().as_py())
     if version != WHOLE:
         rows = rows.filter(rows[columns.version].cast("string") == version)
     wanted: dict[str, Any] = {"rows": rows.count()}
@@ -49,7 +49,7 @@ def measure_health(rows: ibis.Table, spec: ModelSpec, *, version: str) -> tuple[
     answer = rows.aggregate(**wanted).to_pyarrow().to_pylist()[0]
 
     count = int(answer["rows"])
-    found = [_judged("rows", float(count) if count else None, count, None, version, {})]
+    found = [_judged("rows", float(every) if every else None, every, None, version, {})]
     if columns.latency_ms is not None:
         n, limits = int(answer["latencies"] or 0), {"latency_p95_ms": spec.health.latency_p95_ms}
         found.extend(_judged(metric, answer[metric], n, limits.get(metric), version, {}) for metric in LATENCY_QUANTILES)

@@ -27,6 +27,8 @@ from vigil.sources.tables import ModelSource
 from vigil.spec.model import ModelSpec, Task
 from vigil.window import as_utc, parse_moment
 
+AS_SHOWN = 1e-5  # by how much a spreadsheet may round a probability: it saves a CSV with the 6 to 10 digits that it shows
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -41,10 +43,10 @@ class Answer:
 
 @dataclass(frozen=True)
 class Imported:
-    """What an import did; ``new`` is False where the same labels had been imported before."""
+    """What an import did; ``new`` is False, and ``path`` None, where the same labels had been imported before."""
 
     plan_id: str
-    path: Path
+    path: Path | None
     asked: int
     answered: int
     new: bool
@@ -97,7 +99,7 @@ def keep_answers(source: ModelSource, spec: ModelSpec, plan: Plan, answers: Sequ
         partial = file.with_name(f".{file.name}.partial")
         partial.write_bytes(body)
         partial.replace(file)
-    return Imported(plan.plan_id, file, len(answers), sum(given.values()), new)
+    return Imported(plan.plan_id, file if new else None, len(answers), sum(given.values()), new)
 
 
 def read_table(path: Path) -> Iterator[dict[str, Any]]:
@@ -160,14 +162,14 @@ def _answers(table: Sequence[Mapping[str, Any]], plan: Plan, spec: ModelSpec, pa
         probability = _number(row[chance])
         if probability is None or not 0 < probability <= 1:
             raise wrong(f"expected a probability in (0, 1], as in the request, got {row[chance]!r}", chance)
-        if not math.isclose(probability, asked_with, rel_tol=1e-9):
+        if not math.isclose(probability, asked_with, rel_tol=AS_SHOWN):
             raise wrong(f"the request had {asked_with!r}, got {row[chance]!r}; leave the column as it was", chance)
         answer = Answer(
             number,
             each,
             label_of(row[columns.label], spec, wrong),
             _moment(row.get(columns.label_time), now, columns.label_time, wrong),
-            probability,
+            asked_with,
         )
         if answer.observed_at > now:
             raise wrong(
