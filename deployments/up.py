@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -42,6 +43,7 @@ HOST = "127.0.0.1"
 DEPLOYMENTS = Path(__file__).parent / "prefect.yaml"
 FOLDER = "state/up"  # lock and logs
 PATIENCE_SECONDS = 180.0  # first start on a busy machine; 15 to 25 s on an idle one
+ANALYTICS_KEY = re.compile(r"(?<=\(\)\{return`)[0-9a-f]{32}(?=`\})")  # as Prefect's bundle gives it
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -170,14 +172,35 @@ def _environment(project: Project, addresses: Addresses) -> Mapping[str, str]:
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": addresses.prefect_api,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(home / "ui"),  # by default it writes into its own package
+        "PREFECT_SERVER_UI_STATIC_DIRECTORY": str(_pages(project)),  # by default it writes into its own package
         "PREFECT_SERVER_UI_V2_ENABLED": "true",  # the first UI's list of runs stays empty when a flow called another one
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # 640 MB for what vigil does not use
     }
 
 
+def _pages(project: Project) -> Path:
+    return project.path(project.spec.prefect.home) / "ui"
+
+
+def without_analytics(pages: Path) -> int:
+    """Take the key of an analytics service out of Prefect's pages, and return from how many files: without one they do not call it.
+
+    A browser would call it from each page; ``--analytics-off`` keeps back events alone.
+    """
+    changed = 0
+    for file in pages.rglob("*.js"):
+        text, found = ANALYTICS_KEY.subn("", file.read_text(encoding="utf-8"))
+        if found:
+            temporary = file.with_suffix(".part")
+            temporary.write_text(text, encoding="utf-8")
+            temporary.replace(file)
+            changed += 1
+    return changed
+
+
 def _announce(project: Project, addresses: Addresses, console: Console, folder: Path) -> None:
     """Print where everything is, and leave it in a file for the other commands."""
+    without_analytics(_pages(project))
     state = {"pid": os.getpid(), "prefect_api": addresses.prefect_api, "mlflow": addresses.mlflow}
     temporary = folder / "up.json"
     temporary.write_text(json.dumps(state))
