@@ -78,6 +78,15 @@ def test_else_the_baseline_stays(store: SqlStore, state: RetrainingState, compar
     assert baseline_of(store, SPEC, look(THIRD), VERSION) == REGISTERED
 
 
+def test_a_window_of_another_length_that_holds_the_same_rows_is_not_in_it(store: SqlStore) -> None:
+    ended(store, FIRST, RetrainingState.KEPT, NO_BETTER)
+    before = baseline_of(store, SPEC, look(THIRD), VERSION)
+    seen = look(Window(FIRST.start - timedelta(days=6), FIRST.end))
+    auc = Measurement(Layer.PERFORMANCE, "roc_auc", 0.6, Verdict.BREACH, 300, version="2", low=0.5, high=0.7, threshold=0.9)
+    store.record_evaluation(evaluation_of(seen, quality_passed=True), [auc])
+    assert baseline_of(store, SPEC, look(THIRD), VERSION) == before
+
+
 def test_a_look_back_does_not_know_it_yet(store: SqlStore) -> None:
     ended(store, SECOND, RetrainingState.KEPT, NO_BETTER)
     assert baseline_of(store, SPEC, look(THIRD, late=-timedelta(hours=1)), VERSION) == REGISTERED

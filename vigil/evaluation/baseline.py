@@ -28,7 +28,8 @@ def baseline_of(store: Store, spec: ModelSpec, look: Look, version: Version) -> 
     until = _unbeaten_until(store, spec, look)
     if until is None or registered.windows is None:
         return registered
-    evaluations = [e for e in store.evaluations(spec.model, end=until.end, as_of=look.as_of) if e.version == look.version]
+    known = store.evaluations(spec.model, end=until.end, as_of=look.as_of)
+    evaluations = [e for e in known if e.version == look.version and spec.window.has(e.window)]
     found = store.measurements([e.evaluation_id for e in evaluations], subject=WHOLE, metrics=[version.metric])
     judged = (measured(past_window(spec, e, found[e.evaluation_id])) for e in evaluations)
     return registered.over([m.value for m in judged if m is not None and m.value is not None], spec.performance.metric)
