@@ -38,8 +38,8 @@ def answer_challenger(project: str, decision_id: str, by: str, reason: str, *, a
     now = moment_or_now(None)
     _expire(work, decision_id, now)
     retraining = work.store.answer_approval(decision_id, approve=approve, by=by, reason=reason, at=now, evidence=evidence)
-    if approve and retraining.challenger is not None:
-        Registry(work.project).reconcile_alias(work.spec.model, retraining.challenger)
+    if approve:
+        _let_alias_follow(work)
         _expire_all(work, now)
     return retraining
 
@@ -55,6 +55,7 @@ def roll_back_champion(project: str, model: str, version: str | None, by: str, r
     trail = work.store.promotions(model)
     wanted = rollback_target(model, trail, version)
     if wanted == trail[-1].version:
+        _let_alias_follow(work)  # a run that was killed may have left it behind
         return trail[-1]
     Registry(work.project).tags(model, wanted)  # raises where the registry has it no longer, before anything is moved
     return move_champion(work, wanted, kind=PromotionKind.ROLLED_BACK, by=by, reason=reason, at=moment_or_now(as_of), decision_id=None)
@@ -76,7 +77,7 @@ def follow_registry(project: str, model: str, as_of: str | None = None) -> Promo
     registry = Registry(work.project)
     version = registry.moved_by_hand(model, champion.version)
     if version is None:
-        registry.reconcile_alias(model, champion.version)
+        _let_alias_follow(work)
         return None
     if work.store.version(model, version) is None:
         raise RegistryError(
@@ -151,6 +152,15 @@ def move_champion(
         at=at,
         decision_id=decision_id,
     )
-    Registry(work.project).reconcile_alias(work.spec.model, version)
+    _let_alias_follow(work)
     _expire_all(work, moment_or_now(None))
     return promotion
+
+
+def _let_alias_follow(work: Workspace) -> None:
+    """Make the registry's alias name the store's champion, and look again: who read it before another's move may not have the last word."""
+    registry, model = Registry(work.project), work.spec.model
+    followed, champion = None, work.store.champion(model)
+    while champion is not None and champion != followed:
+        registry.reconcile_alias(model, champion.version)
+        followed, champion = champion, work.store.champion(model)

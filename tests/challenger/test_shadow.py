@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,12 @@ import pytest
 from tests.challenger.build import spec_of
 from tests.challenger.loans import FIRST, MODEL, ROWS, Knows, look, write_spec, write_weeks
 from vigil.challenger.compare import Comparison, compare
-from vigil.challenger.shadow import concluded, held_for, look_in_shadow
+from vigil.challenger.shadow import concluded, held_for, look_in_shadow, windows_since
 from vigil.challenger.verdict import next_state
 from vigil.decision.types import Action, Decision
 from vigil.evaluation.look import evaluation_of
 from vigil.store.records import LookKind, PromotionKind, RetrainingState, Version
+from vigil.window import Window
 from vigil.workspace import Workspace
 
 WEEKS, DECIDED = 6, 1  # the second week's decision asks for a challenger: one week to train on, one kept
@@ -75,6 +78,16 @@ def test_one_that_is_worse_is_settled_at_once_and_an_equal_one_after_the_last_lo
 def test_a_window_at_fault_is_no_look(work: Workspace) -> None:
     looked(work, 2, quality_passed=False)
     assert compared(work, 2, 1.0) is None
+
+
+def test_a_window_of_another_length_is_no_look(work: Workspace) -> None:
+    """Else days that were looked at before `window` was lengthened would end the shadow."""
+    for day in range(4):
+        start = look(work, 2).window.start + timedelta(days=day)
+        other = replace(look(work, 2), evaluation_id=f"e-day-{day}", window=Window(start, start + timedelta(days=1)))
+        work.store.record_evaluation(evaluation_of(other, quality_passed=True), [])
+    looked(work, 2)
+    assert windows_since(work.store, work.spec, decision(work), look(work, 2)) == (look(work, 2).window,)
 
 
 def test_all_looks_hold_together(work: Workspace) -> None:

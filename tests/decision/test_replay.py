@@ -18,6 +18,7 @@ from vigil.decision.types import Action
 from vigil.measurement import TRAINING, Verdict
 from vigil.store.records import Evaluation
 from vigil.store.sql import SqlStore, open_store
+from vigil.window import Window
 
 WEEKS = 4
 
@@ -48,6 +49,18 @@ def test_an_untouched_store_gives_every_decision_again(store: SqlStore) -> None:
     made = store.decisions("m")
     assert [decision.action for decision in made] == [Action.HOLD, Action.RETRAIN, Action.HOLD, Action.HOLD]
     assert [replay(store, decision) for decision in made] == [()] * WEEKS
+
+
+def test_windows_of_an_earlier_specification_are_no_history_and_what_was_decided_with_them_stays(store: SqlStore) -> None:
+    """With days for weeks the same labels would count twice, and a week's say what its first days could not know."""
+    daily = a_spec().model_copy(update={"window": a_spec().window.model_copy(update={"days": 1})})
+    store.save_spec("m", daily.hash, daily.canonical_json())
+    days = [Window(WEEK.start + timedelta(days=day), WEEK.start + timedelta(days=day + 1)) for day in (7 * WEEKS - 2, 7 * WEEKS - 1)]
+    for day in days:
+        found = Evaluation(day.key, "m", day, "1", day.end + timedelta(days=9), daily.hash, "data", "labels", 500, 400, True, "0.1.0")
+        store.record_evaluation(found, [quality(), replace(performance(Verdict.BREACH), version="1")])
+    assert [past.window for past in gather(store, daily, days[1].key).history] == [days[0]]
+    assert [replay(store, decision) for decision in store.decisions("m")] == [()] * WEEKS
 
 
 def test_a_decision_that_says_something_else_is_named_with_what_it_would_be(store: SqlStore) -> None:

@@ -85,7 +85,10 @@ def test_what_a_promotion_brought(changed: dict[str, Any], brought: str) -> None
             "roc_auc could not be judged on 400 labels: 50 % of those expected are here (80 % are needed)",
         ),
         (performance(Verdict.OK), "roc_auc is 0.7 (0.68 to 0.72) on 400 labels, the limit is 0.66"),
-        (replace(performance(Verdict.OK), low=None, threshold=None), "roc_auc is 0.7 on 400 labels"),
+        (
+            replace(performance(Verdict.OK), low=None, threshold=None),
+            "roc_auc is 0.7 on 400 labels, not judged: no baseline of the version is known in it",
+        ),
         (
             replace(performance(Verdict.OK), detail={"predictions": 5000}),
             "roc_auc is 0.7 (0.68 to 0.72) on 400 labels and the scores of 5,000 predictions, the limit is 0.66",

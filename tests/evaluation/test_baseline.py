@@ -78,6 +78,15 @@ def test_else_the_baseline_stays(store: SqlStore, state: RetrainingState, compar
     assert baseline_of(store, SPEC, look(THIRD), VERSION) == REGISTERED
 
 
+def test_a_window_of_another_length_that_holds_the_same_rows_is_not_in_it(store: SqlStore) -> None:
+    ended(store, FIRST, RetrainingState.KEPT, NO_BETTER)
+    before = baseline_of(store, SPEC, look(THIRD), VERSION)
+    seen = look(Window(FIRST.start - timedelta(days=6), FIRST.end))
+    auc = Measurement(Layer.PERFORMANCE, "roc_auc", 0.6, Verdict.BREACH, 300, version="2", low=0.5, high=0.7, threshold=0.9)
+    store.record_evaluation(evaluation_of(seen, quality_passed=True), [auc])
+    assert baseline_of(store, SPEC, look(THIRD), VERSION) == before
+
+
 def test_a_look_back_does_not_know_it_yet(store: SqlStore) -> None:
     ended(store, SECOND, RetrainingState.KEPT, NO_BETTER)
     assert baseline_of(store, SPEC, look(THIRD, late=-timedelta(hours=1)), VERSION) == REGISTERED
@@ -90,6 +99,21 @@ def test_a_baseline_of_which_too_little_is_on_record_stays_or_is_none(store: Sql
         for changed in ({"training": {}}, {"metric": "brier"}, {"baseline": None})
     ]
     assert found == [Baseline(0.95), None, None]
+
+
+def test_in_another_metric_it_is_what_the_version_measured_in_it_at_its_registration(store: SqlStore) -> None:
+    """Else whoever changes the metric is told for ever that nothing is in breach."""
+    brier = spec_of(performance={"metric": "brier", "tolerated_loss": 0.05})
+    held_out = [{"metric": "brier", "subject": subject, "value": value} for subject, value in (("plan=b", 0.3), ("*", 0.1))]
+    known = replace(VERSION, training={**VERSION.training, "measured": held_out})
+    assert baseline_of(store, brier, look(THIRD), known) == Baseline(0.1, 2)
+
+
+@pytest.mark.parametrize(("threshold", "expected"), [(0.5, REGISTERED), (0.8, None)])
+def test_a_recall_from_another_score_on_is_none(store: SqlStore, threshold: float, expected: Baseline | None) -> None:
+    """The version was registered from .5 on, the default; from .8 on it finds less, and is no worse."""
+    recall = spec_of(performance={"metric": "recall", "tolerated_loss": 0.05, "decision_threshold": threshold})
+    assert baseline_of(store, recall, look(THIRD), replace(VERSION, metric="recall")) == expected
 
 
 def test_what_a_look_measures_is_judged_by_it_and_says_so(tmp_path: Path) -> None:

@@ -239,3 +239,43 @@ def test_a_card_lies_beside_its_version_in_mlflow_and_is_replaced(folder: Path) 
     assert "champion before; version 1 serves now" in Path(client.download_artifacts(run_id, "card/card.md")).read_text()
     assert "**Standing:** champion before; version 1 serves now" in client.get_model_version(MODEL, "2").description
     publish_card.fn(str(folder), MODEL, None)  # a retraining without a challenger has none
+
+
+def test_approving_again_after_a_rollback_does_not_bring_the_challenger_back(folder: Path, shown: list[Retraining]) -> None:
+    """In the store nothing moves; MLflow's alias, by which models are loaded, has to stay too."""
+    work = opened(folder, "{minimum_rows: 100, promotion: approve}")
+    won(work, *challenged(work))
+    answer_challenger.fn(str(folder), "d3", "ada", "looks right", approve=True)
+    roll_back_champion.fn(str(folder), MODEL, None, "dan", "complaints")
+    answer_challenger.fn(str(folder), "d3", "ada", "looks right", approve=True)
+    assert [each.version for each in work.store.promotions(MODEL)][-2:] == ["3", "2"]
+    assert Registry(work.project).alias_version(MODEL, "champion") == "2"
+
+
+def test_a_rollback_during_an_approval_has_the_last_word_on_the_alias(
+    folder: Path, shown: list[Retraining], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes after the approver's process has moved the champion in the store, and before it moves the alias."""
+    work = opened(folder, "{minimum_rows: 100, promotion: approve}")
+    won(work, *challenged(work))
+    reconcile = Registry.reconcile_alias
+
+    def late(registry: Registry, model: str, champion: str) -> bool:
+        monkeypatch.setattr(Registry, "reconcile_alias", reconcile)
+        roll_back_champion.fn(str(folder), MODEL, None, "dan", "complaints")
+        return reconcile(registry, model, champion)
+
+    monkeypatch.setattr(Registry, "reconcile_alias", late)
+    answer_challenger.fn(str(folder), "d3", "ada", "looks right", approve=True)
+    assert [each.version for each in work.store.promotions(MODEL)][-2:] == ["3", "2"]
+    assert Registry(work.project).alias_version(MODEL, "champion") == "2"
+    assert follow_registry.fn(str(folder), MODEL) is None
+
+
+def test_a_rollback_that_was_killed_before_the_alias_is_finished_by_the_next(folder: Path) -> None:
+    work = opened(folder, "{}")
+    work.store.move_champion(
+        MODEL, "1", expected_token=2, kind=PromotionKind.ROLLED_BACK, by="dan", reason="complaints", at=FIRST.end, decision_id=None
+    )
+    assert roll_back_champion.fn(str(folder), MODEL, "1", "dan", "complaints").token == 3
+    assert Registry(work.project).alias_version(MODEL, "champion") == "1"

@@ -146,7 +146,8 @@ def _append(store: Store, settings: AlertSettings, found: Incident, events: Sequ
 
 def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents: Sequence[Incident]) -> Situation:
     first = evaluation.window.shifted(-reach(spec)).start
-    past = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
+    known = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
+    past = [each for each in known if spec.window.has(each.window)]
     measured = _measured(store, spec, evaluation, past)
     decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
     decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)

@@ -97,7 +97,8 @@ def _of(store: Store, spec: ModelSpec, start: datetime, end: datetime) -> ModelD
 
 
 def _looks(store: Store, spec: ModelSpec, end: datetime) -> list[Looked]:
-    evaluations = store.evaluations(spec.model, start=end - HISTORY, end=end, as_of=end)
+    known = store.evaluations(spec.model, start=end - HISTORY, end=end, as_of=end)
+    evaluations = [each for each in known if spec.window.has(each.window)]
     measured = store.measurements([each.evaluation_id for each in evaluations])
     return [looked_of(each, measured, spec) for each in reversed(evaluations)]
 

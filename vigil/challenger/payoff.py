@@ -64,6 +64,7 @@ def measure_payoff(work: Workspace, retraining: Retraining, decision: Decision, 
         for look in looks
         if look.version == retraining.challenger
         and look.quality_passed
+        and spec.window.has(look.window)
         and not any(anomaly.overlaps(look.window) for anomaly in spec.policy.anomalies)
     )
     rng = np.random.default_rng(spec.training.seed)

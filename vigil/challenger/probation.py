@@ -46,7 +46,11 @@ def probation_of(store: Store, spec: ModelSpec, look: Look) -> Probation | None:
     served = {
         each.window
         for each in store.evaluations(spec.model, as_of=look.as_of)
-        if each.version == look.version and each.quality_passed and each.as_of >= last.at and each.window.end <= look.window.end
+        if spec.window.has(each.window)
+        and each.version == look.version
+        and each.quality_passed
+        and each.as_of >= last.at
+        and each.window.end <= look.window.end
     }
     windows = tuple(sorted(served | {look.window}))
     return Probation(last, last.replaced, windows) if len(windows) <= spec.comparison.probation.windows else None

@@ -31,8 +31,8 @@ from vigil.workspace import Workspace
 def windows_since(store: Store, spec: ModelSpec, decision: Decision, look: Look) -> tuple[Window, ...]:
     """Return the sound windows after the decision's, up to the looked-at one: each is one look of the shadow."""
     found = store.evaluations(spec.model, start=decision.window.end, end=look.window.end, as_of=look.as_of)
-    anomalies = spec.policy.anomalies
-    return tuple(each.window for each in found if each.quality_passed and not any(a.overlaps(each.window) for a in anomalies))
+    anomalies, sound = spec.policy.anomalies, [each for each in found if each.quality_passed and spec.window.has(each.window)]
+    return tuple(each.window for each in sound if not any(a.overlaps(each.window) for a in anomalies))
 
 
 def held_for(spec: ModelSpec, looks: int) -> ModelSpec:

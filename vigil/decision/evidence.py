@@ -41,7 +41,8 @@ def gather(
     evaluation = _evaluation(store, evaluation_id)
     reach = history_reach(spec)
     first = evaluation.window.shifted(-reach).start
-    history = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
+    known = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
+    history = [past for past in known if spec.window.has(past.window)]
     retrained = [
         decision
         for decision in store.decisions(spec.model, end=evaluation.window.start)

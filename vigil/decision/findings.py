@@ -79,7 +79,8 @@ def performance_of(measurement: Measurement | None, spec: ModelSpec) -> str:
             return f"{metric} could not be judged on {labels}: {here} of those expected are here ({needed} are needed)"
         return f"{metric} could not be measured on {labels} ({spec.labels.minimum} are needed)"
     interval = f" ({number(measurement.low)} to {number(measurement.high)})" if measurement.low is not None else ""
-    limit = f", the limit is {number(measurement.threshold)}" if measurement.threshold is not None else ""
+    known = measurement.threshold is not None
+    limit = f", the limit is {number(measurement.threshold)}" if known else ", not judged: no baseline of the version is known in it"
     scores = measurement.detail.get("predictions")
     beside = f" and the scores of {plural(scores, 'prediction')}" if scores else ""  # a prediction-powered estimate
     return f"{metric} is {number(measurement.value)}{interval} on {plural(measurement.n, 'label')}{beside}{limit}"

@@ -47,7 +47,8 @@ def kind_measurements(
     if limit is None or current.performance is None or current.performance.verdict not in (Verdict.WARNING, Verdict.BREACH):
         return ()
     first = look.window.shifted(-history_reach(spec)).start
-    history = store.evaluations(spec.model, start=first, end=look.window.start, as_of=look.as_of)
+    earlier = store.evaluations(spec.model, start=first, end=look.window.start, as_of=look.as_of)
+    history = [past for past in earlier if spec.window.has(past.window)]
     known = store.measurements([past.evaluation_id for past in history])
     before, after = sides([current, *(past_window(spec, past, known[past.evaluation_id]) for past in reversed(history))], spec)
     if not after:

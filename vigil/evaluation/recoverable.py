@@ -45,7 +45,7 @@ def recoverable_measurements(
         return ()
     first = look.window.shifted(1 - PROBE_WINDOWS).start
     before = store.evaluations(spec.model, start=first, end=look.window.start, as_of=look.as_of)
-    windows = probed_windows(look.window, look.version, tuple(reversed(before)))
+    windows = probed_windows(look.window, look.version, [past for past in reversed(before) if spec.window.has(past.window)])
     rows = labelled_sample(source, spec, windows, look, limit).sort_values("moment", kind="stable", ignore_index=True)
     return (measure_recoverable(rows, spec, version=look.version),)
 

@@ -201,6 +201,10 @@ class WindowSpec(SpecModel):
     def between(self, start: datetime, end: datetime) -> tuple[Window, ...]:
         return windows_between(start, end, self.length, self.anchor)
 
+    def has(self, window: Window) -> bool:
+        """Tell whether a window is of this grid; one of an earlier specification's may hold rows that this grid counts again."""
+        return window == self.containing(window.start)
+
 
 class Expectation(SpecModel):
     """Any expectation of Great Expectations' vocabulary, as written in its documentation."""
