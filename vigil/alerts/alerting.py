@@ -18,6 +18,7 @@ from vigil.measurement import Measurement
 from vigil.spec.channels import AlertSettings
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.store.records import Evaluation
 
 TRIES = 5  # convention: another writer of the same incident is rare, five in a row are a defect
@@ -146,8 +147,7 @@ def _append(store: Store, settings: AlertSettings, found: Incident, events: Sequ
 
 def _situation(store: Store, spec: ModelSpec, evaluation: Evaluation, incidents: Sequence[Incident]) -> Situation:
     first = evaluation.window.shifted(-reach(spec)).start
-    known = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
-    past = [each for each in known if spec.window.has(each.window)]
+    past = history_of(store, spec, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
     measured = _measured(store, spec, evaluation, past)
     decided = store.decisions(spec.model, start=evaluation.window.start, end=evaluation.window.end)
     decision = next((each for each in decided if each.evaluation_id == evaluation.evaluation_id), None)

@@ -18,6 +18,7 @@ from vigil.spec.alerts import Tier
 from vigil.spec.channels import AlertSettings
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 
 HISTORY = timedelta(days=90)  # over which a threshold is said to fire never or always; convention
 ENOUGH_WINDOWS = 8  # before either is said; convention
@@ -97,8 +98,7 @@ def _of(store: Store, spec: ModelSpec, start: datetime, end: datetime) -> ModelD
 
 
 def _looks(store: Store, spec: ModelSpec, end: datetime) -> list[Looked]:
-    known = store.evaluations(spec.model, start=end - HISTORY, end=end, as_of=end)
-    evaluations = [each for each in known if spec.window.has(each.window)]
+    evaluations = history_of(store, spec, start=end - HISTORY, end=end, as_of=end)
     measured = store.measurements([each.evaluation_id for each in evaluations])
     return [looked_of(each, measured, spec) for each in reversed(evaluations)]
 

@@ -18,6 +18,7 @@ from vigil.challenger.make import labelled_in
 from vigil.challenger.rows import LABEL, WEIGHT, labelled_rows
 from vigil.decision.types import Decision
 from vigil.spec.model import Economics, ModelSpec
+from vigil.store.history import history_of
 from vigil.store.records import Payoff, Retraining, RetrainingState
 from vigil.window import Window
 from vigil.workspace import Workspace
@@ -58,13 +59,12 @@ def measure_payoff(work: Workspace, retraining: Retraining, decision: Decision, 
     """
     spec, windows = work.spec, horizon(work.spec, decision, retraining)
     due = spec.as_of(windows[-1])
-    looks = work.store.evaluations(spec.model, start=windows[0].start, end=windows[-1].end, as_of=due)
+    looks = history_of(work.store, spec, start=windows[0].start, end=windows[-1].end, as_of=due)
     served = tuple(
         look.window
         for look in looks
         if look.version == retraining.challenger
         and look.quality_passed
-        and spec.window.has(look.window)
         and not any(anomaly.overlaps(look.window) for anomaly in spec.policy.anomalies)
     )
     rng = np.random.default_rng(spec.training.seed)

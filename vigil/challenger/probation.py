@@ -21,6 +21,7 @@ from vigil.evaluation.look import Look
 from vigil.measurement import Layer, Measurement, Verdict
 from vigil.spec.model import Metric, ModelSpec
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.store.records import Promotion, PromotionKind
 from vigil.window import Window
 from vigil.workspace import Workspace
@@ -45,12 +46,8 @@ def probation_of(store: Store, spec: ModelSpec, look: Look) -> Probation | None:
         return None
     served = {
         each.window
-        for each in store.evaluations(spec.model, as_of=look.as_of)
-        if spec.window.has(each.window)
-        and each.version == look.version
-        and each.quality_passed
-        and each.as_of >= last.at
-        and each.window.end <= look.window.end
+        for each in history_of(store, spec, as_of=look.as_of)
+        if each.version == look.version and each.quality_passed and each.as_of >= last.at and each.window.end <= look.window.end
     }
     windows = tuple(sorted(served | {look.window}))
     return Probation(last, last.replaced, windows) if len(windows) <= spec.comparison.probation.windows else None

@@ -23,6 +23,7 @@ from vigil.evaluation.look import Look
 from vigil.performance.metrics import value_of
 from vigil.spec.model import ModelSpec
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.store.records import ChallengerLook, LookKind
 from vigil.window import Window
 from vigil.workspace import Workspace
@@ -30,9 +31,9 @@ from vigil.workspace import Workspace
 
 def windows_since(store: Store, spec: ModelSpec, decision: Decision, look: Look) -> tuple[Window, ...]:
     """Return the sound windows after the decision's, up to the looked-at one: each is one look of the shadow."""
-    found = store.evaluations(spec.model, start=decision.window.end, end=look.window.end, as_of=look.as_of)
-    anomalies, sound = spec.policy.anomalies, [each for each in found if each.quality_passed and spec.window.has(each.window)]
-    return tuple(each.window for each in sound if not any(a.overlaps(each.window) for a in anomalies))
+    found = history_of(store, spec, start=decision.window.end, end=look.window.end, as_of=look.as_of)
+    anomalies = spec.policy.anomalies
+    return tuple(each.window for each in found if each.quality_passed and not any(a.overlaps(each.window) for a in anomalies))
 
 
 def held_for(spec: ModelSpec, looks: int) -> ModelSpec:

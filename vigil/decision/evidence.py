@@ -21,6 +21,7 @@ from vigil.measurement import TRAINING, WHOLE, Layer, Measurement
 from vigil.spec.model import ModelSpec
 from vigil.spec.project import RetrainingBudget
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.store.records import Evaluation, Payoff, RetrainingState
 
 DRIFT_SHARE = "drift_share"
@@ -41,8 +42,7 @@ def gather(
     evaluation = _evaluation(store, evaluation_id)
     reach = history_reach(spec)
     first = evaluation.window.shifted(-reach).start
-    known = store.evaluations(spec.model, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
-    history = [past for past in known if spec.window.has(past.window)]
+    history = history_of(store, spec, start=first, end=evaluation.window.start, as_of=evaluation.as_of)
     retrained = [
         decision
         for decision in store.decisions(spec.model, end=evaluation.window.start)

@@ -14,6 +14,7 @@ from vigil.measurement import WHOLE
 from vigil.performance.baseline import Baseline, unbeaten, windows_measured_on
 from vigil.spec.model import Metric, ModelSpec, Performance
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.store.records import RetrainingState, Version
 from vigil.window import Window
 
@@ -31,8 +32,7 @@ def baseline_of(store: Store, spec: ModelSpec, look: Look, version: Version) -> 
     until = _unbeaten_until(store, spec, look)
     if until is None or registered.windows is None:
         return registered
-    known = store.evaluations(spec.model, end=until.end, as_of=look.as_of)
-    evaluations = [e for e in known if e.version == look.version and spec.window.has(e.window)]
+    evaluations = [e for e in history_of(store, spec, end=until.end, as_of=look.as_of) if e.version == look.version]
     found = store.measurements([e.evaluation_id for e in evaluations], subject=WHOLE, metrics=[spec.performance.metric.value])
     judged = (measured(past_window(spec, e, found[e.evaluation_id])) for e in evaluations)
     return registered.over([m.value for m in judged if m is not None and m.value is not None], spec.performance.metric)
@@ -52,7 +52,8 @@ def _scored_alike(store: Store, spec: ModelSpec, version: Version) -> bool:
     needs = {Metric.PINBALL: "quantile"} | dict.fromkeys(
         (Metric.ACCURACY, Metric.PRECISION, Metric.RECALL, Metric.F1), "decision_threshold"
     )
-    name, body = needs.get(spec.performance.metric), store.spec(version.spec_hash)
+    name = needs.get(spec.performance.metric)
+    body = None if name is None else store.spec(version.spec_hash)
     if name is None or body is None:
         return True
     default = Performance.model_fields[name].default  # which a specification does not write down

@@ -27,6 +27,7 @@ from vigil.sources.labels import LABEL, PROBABILITY
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, Metric, ModelSpec, Task
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.window import Window
 
 
@@ -47,8 +48,7 @@ def kind_measurements(
     if limit is None or current.performance is None or current.performance.verdict not in (Verdict.WARNING, Verdict.BREACH):
         return ()
     first = look.window.shifted(-history_reach(spec)).start
-    earlier = store.evaluations(spec.model, start=first, end=look.window.start, as_of=look.as_of)
-    history = [past for past in earlier if spec.window.has(past.window)]
+    history = history_of(store, spec, start=first, end=look.window.start, as_of=look.as_of)
     known = store.measurements([past.evaluation_id for past in history])
     before, after = sides([current, *(past_window(spec, past, known[past.evaluation_id]) for past in reversed(history))], spec)
     if not after:

@@ -23,6 +23,7 @@ from vigil.performance.recoverable import recoverable_loss
 from vigil.sources.tables import ModelSource
 from vigil.spec.model import FeatureType, ModelSpec, Task
 from vigil.store.contract import Store
+from vigil.store.history import history_of
 from vigil.store.records import Evaluation
 from vigil.window import Window
 
@@ -44,8 +45,8 @@ def recoverable_measurements(
     if limit is None or current.performance is None or current.performance.value is None:
         return ()
     first = look.window.shifted(1 - PROBE_WINDOWS).start
-    before = store.evaluations(spec.model, start=first, end=look.window.start, as_of=look.as_of)
-    windows = probed_windows(look.window, look.version, [past for past in reversed(before) if spec.window.has(past.window)])
+    before = history_of(store, spec, start=first, end=look.window.start, as_of=look.as_of)
+    windows = probed_windows(look.window, look.version, tuple(reversed(before)))
     rows = labelled_sample(source, spec, windows, look, limit).sort_values("moment", kind="stable", ignore_index=True)
     return (measure_recoverable(rows, spec, version=look.version),)
 
