@@ -38,7 +38,7 @@ def log(**changes: Any) -> ibis.Table:
 
 
 def measured(rows: ibis.Table, spec: ModelSpec, version: str = "1") -> dict[str, Measurement]:
-    found = measure_health(rows, spec, version=version)
+    found = measure_health(rows, spec, version=version, logged=rows.count().execute())
     assert {(m.layer, m.subject, m.version, m.low, m.high) for m in found} == {(Layer.SYSTEM, WHOLE, version, None, None)}
     return {m.metric: m for m in found}
 

@@ -139,7 +139,7 @@ def called_positive(source: ModelSource, spec: ModelSpec, look: Look) -> Called:
 
 def health_of(source: ModelSource, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
     """Measure latency, errors and throughput of the looked-at version."""
-    return measure_health(source.predictions(look.window), spec, version=look.version)
+    return measure_health(source.predictions(look.window), spec, version=look.version, logged=look.rows)
 
 
 def training_of(store: Store, spec: ModelSpec, look: Look) -> tuple[Measurement, ...]:
