@@ -14,6 +14,7 @@ from textwrap import shorten
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 from prefect.runtime import flow_run as present
+from pydantic import ValidationError
 
 from vigil.alerts.monitoring import alert_on_runs
 from vigil.errors import Conflict, SpecError, sentence_of
@@ -39,9 +40,11 @@ def turn_of(project: str, model: str) -> Iterator[None]:
     try:
         yield
     except BaseException as error:
-        _end(project, run_id, f"{type(error).__name__}: {error}")
+        with opened.store() as store:
+            _end(store, run_id, f"{type(error).__name__}: {error}")
         raise
-    _end(project, run_id, "")
+    with opened.store() as store:
+        _end(store, run_id, "")
 
 
 @task(cache_policy=NO_CACHE)
@@ -52,7 +55,7 @@ def fail_turns(project: str) -> None:
         for spec, error in _refused(opened, store):
             run_id = f"{present.id}:{spec.model}:refused"
             if store.begin_flow_run(FlowRun(run_id, spec.model, now)):
-                _end(project, run_id, sentence_of(error))
+                _end(store, run_id, sentence_of(error))
 
 
 @task(cache_policy=NO_CACHE)
@@ -74,9 +77,12 @@ def _refused(project: Project, store: Store) -> Iterator[tuple[ModelSpec, SpecEr
         version = None if champion is None else store.version(model, champion.version)
         body = None if version is None else store.spec(version.spec_hash)
         if body is not None and model not in project.models:
-            yield ModelSpec.model_validate_json(body), error
+            try:
+                spec = ModelSpec.model_validate_json(body)
+            except ValidationError:  # of an earlier release, which took what this one refuses
+                continue
+            yield spec, error
 
 
-def _end(project: str, run_id: str, failure: str) -> None:
-    with Project.open(project).store() as store:
-        store.end_flow_run(run_id, at=datetime.now(UTC), failure=shorten(failure, LONGEST, placeholder=" …"))
+def _end(store: Store, run_id: str, failure: str) -> None:
+    store.end_flow_run(run_id, at=datetime.now(UTC), failure=shorten(failure, LONGEST, placeholder=" …"))
